@@ -1,0 +1,86 @@
+"""Fixtures of the lab. It needs root, namespaces and /dev/net/tun; without them tests are skipped."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import labkit  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes longer than the short lab may")
+    # Without this a SIGTERM would end the run without undoing its labs.
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def interrupt(_number, _frame):
+    raise KeyboardInterrupt
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """A program that is not built or not installed skips its test and says which."""
+    outcome = yield
+    if outcome.excinfo and issubclass(outcome.excinfo[0], labkit.MissingProgram):
+        outcome.force_exception(pytest.skip.Exception(str(outcome.excinfo[1])))
+
+
+def namespaces_reason() -> str | None:
+    if os.geteuid() != 0:
+        return "the lab needs root (network namespaces)"
+    try:
+        for tool in ("ip", "ping", "tcpdump", "sysctl"):
+            labkit.find_tool(tool)
+        labkit.sweep()
+        labkit.Host("probe", Path(os.devnull)).close()
+    except (labkit.MissingProgram, AssertionError) as error:
+        return f"the lab needs network namespaces: {error}"
+    return None
+
+
+def tun_reason() -> str | None:
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as error:
+        return f"the lab needs /dev/net/tun: {error.strerror}"
+    return None
+
+
+@pytest.fixture(scope="session")
+def namespaces():
+    reason = namespaces_reason()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def tun(namespaces):
+    reason = tun_reason()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def lab(namespaces, tmp_path):
+    """A lab of the test's own; what it logs and captures lies in the test's tmp_path."""
+    with labkit.Lab(tmp_path) as made:
+        yield made
+    assert labkit.leftovers(os.getpid()) == []
+
+
+@pytest.fixture
+def two_hosts(lab):
+    """Two hosts on one cable without faults: (alice, bob, link)."""
+    alice, bob = lab.host("alice"), lab.host("bob")
+    return alice, bob, lab.link(alice, bob)
+
+
+@pytest.fixture
+def impaired_hosts(lab):
+    """Two hosts on a cable whose faults the test sets: (alice, bob, link, wire)."""
+    alice, bob = lab.host("alice"), lab.host("bob")
+    return alice, bob, *lab.impaired_link(alice, bob)
