@@ -31,6 +31,19 @@ target_compile_definitions(trellis_compile_options INTERFACE
   TRELLIS_VERSION="${PROJECT_VERSION}"
   $<$<BOOL:${TRELLIS_DUMP_SECRETS}>:TRELLIS_DUMP_SECRETS>)
 
+# Builds say src/base/bytes.cc wherever the checkout lies; a debugger started in the checkout finds it.
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_compile_options(trellis_compile_options INTERFACE -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=)
+endif()
+
+if(TRELLIS_FUZZ)
+  target_compile_options(trellis_compile_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(TRELLIS_COVERAGE)
+  target_compile_options(trellis_compile_options INTERFACE -fprofile-instr-generate -fcoverage-mapping)
+  target_link_options(trellis_compile_options INTERFACE -fprofile-instr-generate)
+endif()
+
 if(TRELLIS_SANITIZE)
   target_compile_options(trellis_compile_options INTERFACE
     -fsanitize=${TRELLIS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -128,7 +128,10 @@ function(trellis_add_tests)
       TRELLIS_TEST_VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors")
     add_dependencies(${target}_test ${target}_arrows)
     add_test(NAME ${target} COMMAND ${target}_test)
-    set_tests_properties(${target} PROPERTIES LABELS "unit" TIMEOUT 900)
+    set_tests_properties(${target} PROPERTIES
+      LABELS "unit"
+      TIMEOUT 900
+      ENVIRONMENT "GTEST_OUTPUT=xml:${CMAKE_BINARY_DIR}/results/${target}.xml")
   endforeach()
 endfunction()
 
