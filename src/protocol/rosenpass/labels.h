@@ -1,0 +1,24 @@
+#pragma once
+
+#include "crypto/hash.h"
+
+namespace trellis::rosenpass {
+
+/// The label tree of "V02": constants that the hash makes of texts. [WP "hashes"]
+struct Labels {
+  crypto::Digest protocol;              // P
+  crypto::Digest mac;                   // MAC
+  crypto::Digest peer_id;               // PID
+  crypto::Digest biscuit;               // BAD
+  crypto::Digest chaining_key_init;     // CKI
+  crypto::Digest mix;                   // L_mix
+  crypto::Digest handshake_encryption;  // L_hs
+  crypto::Digest initiator_key;         // L_ini
+  crypto::Digest responder_key;         // L_res
+  crypto::Digest output_key;            // L_osk
+};
+
+/// Computed at the first call.
+const Labels& labels();
+
+}  // namespace trellis::rosenpass

@@ -1,0 +1,86 @@
+#pragma once
+
+#include "base/random.h"
+#include "protocol/rosenpass/event.h"
+#include "protocol/rosenpass/key.h"
+#include "protocol/rosenpass/messages.h"
+#include "protocol/rosenpass/status.h"
+
+#include <memory>
+#include <optional>
+
+namespace trellis::rosenpass {
+
+/// How a peer's program behaves where two exchanges collide. [pair rule 1]
+enum class PeerKind : std::uint8_t {
+  Trellis,  // on InitConf, the end with the larger pid lets its own exchange go on
+  Stock,    // drops its own exchange on InitConf, whatever its pid: so we never drop ours
+};
+
+struct PeerConfig {
+  ByteView public_key;  // stays with the caller; must outlive the peer
+  ExchangePsk psk = ExchangePsk::zero();
+  std::optional<Endpoint> path;  // without one we answer, and begin nothing
+  PeerKind kind = PeerKind::Trellis;
+};
+
+enum class NodeError {
+  WrongPublicKeySize,
+  WrongSecretKeySize,
+  OwnKey,        // a peer cannot have our own key
+  AlreadyKnown,  // another peer has that key
+};
+
+/// One end of the Rosenpass protocol, V02, with any number of peers: the exchange half of the pair
+/// rules. Begins exchanges by itself: when a path is known and no key is current, and to renew it.
+///
+/// Pure: datagrams and time in; datagrams, events and a deadline out. Drain `poll_transmit` and
+/// `poll_event` after every call that may fill them, which are all that take `now`.
+class Node {
+ public:
+  /// `suite`, `random` and the bytes of the public key must outlive the node.
+  static Expected<Node, NodeError> create(const crypto::Suite& suite, OwnKeys keys, Random& random);
+  Node(Node&&) noexcept;
+  Node& operator=(Node&&) noexcept;
+  ~Node();
+
+  const PeerHash& own_pid() const;
+  const Layout& layout() const;  // tells which datagrams are ours: see Layout::accepts
+
+  /// Hashes the key a few times (2.5 ms for McEliece); the first exchange begins in the next
+  /// `handle_timeout`.
+  Expected<PeerId, NodeError> add_peer(TimePoint now, PeerConfig config);
+  /// Silently: no event follows, and its keys are the owner's to drop.
+  void remove_peer(PeerId peer);
+  std::optional<PeerId> find_peer(const PeerHash& pid) const;
+
+  /// The peer's live path: where our messages go, and the address whose InitHello come first. A
+  /// running exchange is repeated over a new path at once; one whose path is gone ends.
+  void set_path(TimePoint now, PeerId peer, std::optional<Endpoint> path);
+  /// An authentic packet of whatever protocol came over the path: it answers, so retries stay
+  /// close.
+  void note_path_answers(TimePoint now, PeerId peer);
+
+  /// Begins an exchange unless one runs or no path is known: the probe of pair rule 7.
+  void start_exchange(TimePoint now, PeerId peer);
+  /// The other end was seen to have the key of `exchange`: a WireGuard response opened under it.
+  /// The same as EmptyData if that key is pending; otherwise nothing. [pair rule 1]
+  void confirm(TimePoint now, PeerId peer, ExchangeId exchange);
+
+  void handle_datagram(TimePoint now, const Endpoint& from, ByteView datagram);
+  /// Begins a few exchanges at most, so that a call stays short; `next_timeout` tells of the rest.
+  void handle_timeout(TimePoint now);
+  std::optional<TimePoint> next_timeout() const;
+  std::optional<Transmit> poll_transmit();
+  std::optional<Event> poll_event();
+
+  PeerStatus status(PeerId peer) const;
+  const DropCounters& drops() const;
+
+ private:
+  struct State;
+  explicit Node(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace trellis::rosenpass

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "base/time.h"
+#include "protocol/rosenpass/drop.h"
+#include "protocol/rosenpass/event.h"
+
+#include <cstdint>
+#include <optional>
+
+namespace trellis::rosenpass {
+
+/// Where our own exchange with a peer stands; what we do as its responder needs no state.
+enum class ExchangeState : std::uint8_t {
+  Idle,   // none runs
+  Hello,  // InitHello is out
+  Conf,   // InitConf is out, and its key pending
+};
+
+enum class Role : std::uint8_t { Initiator, Responder };
+
+/// What is known of one peer, for people.
+struct PeerStatus {
+  ExchangeState state = ExchangeState::Idle;
+  TimePoint state_since{};
+  std::optional<ExchangeId> current;          // whose key is current, if one is
+  std::optional<TimePoint> current_age_from;  // when that key's life began
+  Role role = Role::Responder;                // in the exchange that made it
+  std::uint64_t hellos_sent = 0;              // InitHello, repeats included
+  std::uint64_t started = 0;                  // exchanges begun by us
+  std::uint64_t proven = 0;                   // ... and completed
+  std::uint64_t accepted = 0;                 // exchanges completed as responder
+  std::uint64_t expired = 0;                  // keys that nothing replaced in time
+  std::optional<TimePoint> heard;             // last authentic and fresh message
+  std::optional<Drop> last_drop;              // of a datagram that claimed to be from this peer
+  std::optional<TimePoint> last_drop_at;      // (anybody may claim that: a hint, no finding)
+};
+
+}  // namespace trellis::rosenpass
