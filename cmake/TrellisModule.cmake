@@ -123,11 +123,11 @@ function(trellis_add_tests)
     add_executable(${target}_test ${sources})
     target_link_libraries(${target}_test PRIVATE ${target} ${libs} trellis::gmock_main)
     trellis_link_modules(${target}_test PRIVATE ${depends})
-    # Tests read their vectors from the checkout.
-    target_compile_definitions(${target}_test PRIVATE
-      TRELLIS_TEST_VECTORS="${CMAKE_SOURCE_DIR}/tests/vectors")
+    # Tests run in the root of the checkout, so that no path of a machine is compiled into them (and
+    # ccache serves a fresh clone).
+    target_compile_definitions(${target}_test PRIVATE TRELLIS_TEST_VECTORS="tests/vectors")
     add_dependencies(${target}_test ${target}_arrows)
-    add_test(NAME ${target} COMMAND ${target}_test)
+    add_test(NAME ${target} COMMAND ${target}_test WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
     set_tests_properties(${target} PROPERTIES
       LABELS "unit"
       TIMEOUT 900

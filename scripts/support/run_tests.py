@@ -45,9 +45,7 @@ class Run:
         self.say(f"FAILED: {what}")
 
     def environment(self, extra: dict[str, str]) -> dict[str, str]:
-        # ccache may then serve what a checkout at another path compiled.
-        own = {"CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        return {**os.environ, **own, **extra}
+        return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **extra}
 
     def show(self, *command: str, **extra: str) -> int:
         """Runs a command that talks to the user; returns its exit status."""
