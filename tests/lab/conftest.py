@@ -1,4 +1,4 @@
-"""Fixtures of the lab. It needs root, namespaces and /dev/net/tun; without them tests are skipped."""
+"""Fixtures of the lab. Without root, namespaces or /dev/net/tun its tests are skipped."""
 
 import os
 import signal

@@ -9,8 +9,8 @@ On stdin it takes one JSON object a line and answers each with one on stdout:
     {"set": {...fields of Impairment...}, "direction": "ab" | "ba" | null}
     {"counters": true}
 
-The end of stdin ends it. Address resolution (ARP, neighbour discovery) always passes untouched:
-what is impaired is the path, not the cable's plug.
+The end of stdin ends it. What never leaves a link always passes untouched (address resolution,
+group membership, other link-local multicast): what is impaired is the path, not the cable's plug.
 """
 
 import heapq
@@ -38,6 +38,7 @@ SOCKET_BUFFER = 16 << 20
 ICMPV6, UDP = 58, 17
 NEIGHBOUR_DISCOVERY = range(133, 138)
 BATCH = 64
+LINK_LOCAL = "link-local"
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Direction:
         """Takes a frame in; returns those to send at once."""
         rules = self.rules
         kind = kind_of(frame)
-        if kind == "resolution":
+        if kind == LINK_LOCAL:
             return [frame]
         if any(kind.startswith(name) for name in rules.drop) or "all" in rules.drop:
             self.counters["dropped"] += 1
@@ -114,20 +115,24 @@ class Direction:
 
 
 def kind_of(frame: bytes) -> str:
-    """'resolution', a class of classify() for UDP, 'fragment', 'ip' for the rest."""
+    """LINK_LOCAL, a class of classify() for UDP, 'fragment', 'ip' for the rest."""
     ether_type = int.from_bytes(frame[12:14], "big")
     if ether_type == 0x0800:
+        if frame[30:33] == b"\xe0\x00\x00":  # 224.0.0.0/24
+            return LINK_LOCAL
         if int.from_bytes(frame[20:22], "big") & 0x1FFF:
             return "fragment"
         protocol, at = frame[23], 14 + (frame[14] & 15) * 4
     elif ether_type == 0x86DD:
         protocol, at = frame[20], 54
+        if frame[38:40] == b"\xff\x02":
+            return LINK_LOCAL
         if protocol == 44:
             return "fragment"
         if protocol == ICMPV6 and len(frame) > at and frame[at] in NEIGHBOUR_DISCOVERY:
-            return "resolution"
+            return LINK_LOCAL
     else:
-        return "resolution"
+        return LINK_LOCAL
     if protocol != UDP:
         return "ip"
     length = int.from_bytes(frame[at + 4:at + 6], "big")

@@ -91,7 +91,7 @@ class Host:
 
     def spawn(self, *argv: str, name: str | None = None, env: dict[str, str] | None = None,
               separate_stdout: bool = False) -> Process:
-        """Starts a program that runs until the lab closes; logs to <directory>/<host>.<name>.log."""
+        """Starts a program that runs until the lab closes; logs to DIRECTORY/HOST.NAME.log."""
         base = f"{self.name}.{name or Path(argv[0]).name}"
         log = self.directory / f"{base}.log"
         for number in itertools.count(2):

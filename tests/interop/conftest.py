@@ -1,0 +1,95 @@
+"""Fixtures of the interop tests. Peers talk on loopback; no root is needed."""
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "lab")]
+import labkit  # noqa: E402
+import peers  # noqa: E402
+
+FOREIGN = {"rust": peers.RustRosenpass, "go": peers.GoRosenpass}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes longer than the short lab may")
+
+
+class Pairs:
+    """Makes peers and ends them with the test."""
+
+    def __init__(self, directory: Path, keys: dict[str, peers.Keys]):
+        self.directory = directory
+        self.keys = keys
+        self.running: list[peers.RunningPeer] = []
+
+    def start(self, program, role: str, own: peers.Keys, peer_public: Path, listen: str, **options):
+        """Starts `program` in a folder of its own named after its role."""
+        running = program.run(self.directory / role, own, peer_public, listen, **options)
+        self.running.append(running)
+        return running
+
+    def own_keys(self, party: str, program) -> peers.Keys:
+        """Keys of a party, in the form that the program reads."""
+        folder = self.directory / f"{party}.keys"
+        wanted = getattr(program, "secret_bytes", None)
+        keys = self.keys[party]
+        return peers.converted(keys, folder, wanted) if wanted else keys
+
+    def close(self) -> None:
+        for running in self.running:
+            running.stop()
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+def free_endpoint(host: str = "127.0.0.1") -> str:
+    return f"[{host}]:{free_port(host)}" if ":" in host else f"{host}:{free_port(host)}"
+
+
+@pytest.fixture(scope="session")
+def foreign():
+    """Gives a foreign implementation by name, built when first asked for; skips if it cannot be."""
+    made = {}
+
+    def get(name: str):
+        if name not in made:
+            try:
+                made[name] = FOREIGN[name]()
+            except peers.Unavailable as reason:
+                made[name] = reason
+        if isinstance(made[name], peers.Unavailable):
+            pytest.skip(f"{FOREIGN[name].name}: {made[name]}")
+        return made[name]
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def ours():
+    """Our side; skips until it is built."""
+    try:
+        return peers.OurRosenpass(labkit.find_program("rosenpass-probe"))
+    except labkit.MissingProgram as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def party_keys(foreign, tmp_path_factory):
+    """Keys made by each foreign implementation, as it makes them: {"rust": ..., "go": ...}."""
+    folder = tmp_path_factory.mktemp("keys")
+    return {name: foreign(name).gen_keys(folder / name) for name in FOREIGN}
+
+
+@pytest.fixture
+def pairs(party_keys, tmp_path):
+    made = Pairs(tmp_path, party_keys)
+    yield made
+    made.close()
