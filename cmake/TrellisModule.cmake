@@ -153,5 +153,7 @@ find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
 if(BUILD_TESTING)
   add_test(NAME arrow_check
     COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/cmake/check_arrows_test.py")
-  set_tests_properties(arrow_check PROPERTIES LABELS "unit" TIMEOUT 60)
+  add_test(NAME results
+    COMMAND Python3::Interpreter "${CMAKE_SOURCE_DIR}/scripts/support/results_test.py")
+  set_tests_properties(arrow_check results PROPERTIES LABELS "unit" TIMEOUT 60)
 endif()

@@ -22,9 +22,12 @@ class Tally:
         return f"{self.passed} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
 
 
-def _first_line(text: str | None) -> str:
-    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
-    return lines[0] if lines else "no reason given"
+def _lines(text: str | None) -> list[str]:
+    return [line.strip() for line in (text or "").splitlines() if line.strip()]
+
+
+def _last_line(text: str | None) -> str:
+    return (_lines(text) or ["no reason given"])[-1]
 
 
 def read_cases(path: pathlib.Path) -> Tally:
@@ -47,7 +50,7 @@ def read_cases(path: pathlib.Path) -> Tally:
 
 def _gtest_reason(message: str | None) -> str:
     """GoogleTest puts file:line on a line of its own before the reason."""
-    lines = [line.strip() for line in (message or "").splitlines() if line.strip()]
+    lines = _lines(message)
     if len(lines) > 1 and lines[0].rpartition(":")[2].isdigit():
         lines = lines[1:]
     return lines[0] if lines else "no reason given"
@@ -62,9 +65,9 @@ def read_ctest(junit: pathlib.Path, cases_folder: pathlib.Path) -> Tally:
         name = test.get("name") or "unnamed"
         status = test.get("status")
         skipped = test.find("skipped")
-        if status == "disabled" or (skipped is not None and status != "fail"):
-            message = skipped.get("message") if skipped is not None else "disabled"
-            tally.skipped.append(f"{name}: {_first_line(message)}")
+        # A program that was not built is "notrun" too: that is no reason to skip it.
+        if status == "notrun" and skipped is not None and "SKIP_" in (skipped.get("message") or ""):
+            tally.skipped.append(f"{name}: {_last_line(test.findtext('system-out'))}")
             continue
         ran_well = status == "run"
         cases = cases_folder / f"{name}.xml"
