@@ -1,6 +1,5 @@
 """Fixtures of the interop tests. Peers talk on loopback; no root is needed."""
 
-import socket
 import sys
 from pathlib import Path
 
@@ -41,17 +40,6 @@ class Pairs:
     def close(self) -> None:
         for running in self.running:
             running.stop()
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
-
-
-def free_endpoint(host: str = "127.0.0.1") -> str:
-    return f"[{host}]:{free_port(host)}" if ":" in host else f"{host}:{free_port(host)}"
 
 
 @pytest.fixture(scope="session")

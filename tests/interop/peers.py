@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -181,6 +182,15 @@ def wait_common_key(a: RunningPeer, b: RunningPeer, timeout: float = 10) -> byte
         return a.osk() if first == second and len(first) == 44 else None
 
     return wait_until(common, timeout, "the same key on both ends")
+
+
+def free_endpoint(host: str = "127.0.0.1") -> str:
+    """A UDP address and port of loopback that nobody uses."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+        port = probe.getsockname()[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def to_old_secret(secret: bytes) -> bytes:

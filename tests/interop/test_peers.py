@@ -6,7 +6,7 @@ import os
 import pytest
 
 import peers
-from conftest import free_endpoint
+from peers import free_endpoint
 
 PAIRS = [("rust", "rust"), ("rust", "go"), ("go", "rust"), ("go", "go")]
 

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import peers
-from conftest import free_endpoint
+from peers import free_endpoint
 
 FOREIGN = ["rust", "go"]
 PARTIES = ["rust", "go"]  # by whom our keys were made: 13568 and 13608 bytes of secret key
