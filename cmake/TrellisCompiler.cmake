@@ -60,8 +60,8 @@ else()
     -fPIE -fstack-protector-strong -fstack-clash-protection
     "$<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3>")
   target_link_options(trellis_compile_options INTERFACE -pie -Wl,-z,relro,-z,now)
+  # A program exports nothing of the static libraries in it. Otherwise shared libraries of the system
+  # that were built against another OpenSSL would bind to ours. (Not with sanitizers: the allocator in
+  # their static runtime must be seen by shared libraries.)
+  target_link_options(trellis_compile_options INTERFACE -Wl,--exclude-libs,ALL)
 endif()
-
-# A program exports nothing of the static libraries in it. Otherwise shared libraries of the system
-# that were built against another OpenSSL would bind to ours.
-target_link_options(trellis_compile_options INTERFACE -Wl,--exclude-libs,ALL)

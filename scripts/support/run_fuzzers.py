@@ -76,6 +76,10 @@ def line_share(target: str, covers: list[str]) -> float:
         reached += lines["covered"]
         name = pathlib.Path(file["filename"]).relative_to(ROOT / "src")
         print(f"{target}: {lines['percent']:5.1f} % of {lines['count']} lines of {name}")
+    absent = len(covers) - len(files)
+    if absent:
+        print(f"{target}: {absent} of {' '.join(covers)} not in the program at all")
+        return 0.0
     return 100.0 * reached / total if total else 0.0
 
 
