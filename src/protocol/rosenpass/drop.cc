@@ -26,8 +26,8 @@ std::string_view name(Drop reason) {
       return "unreadable biscuit";
     case Drop::DeadBiscuit:
       return "biscuit of a finished exchange";
-    case Drop::StaleBiscuit:
-      return "biscuit too old";
+    case Drop::Stale:
+      return "exchange too old";
     case Drop::Collision:
       return "own exchange runs";
     case Drop::StrangersBusy:

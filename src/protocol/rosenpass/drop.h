@@ -19,7 +19,7 @@ enum class Drop : std::uint8_t {
   BadAuth,         // the other end has another key or another psk than we, or the message is forged
   BadBiscuit,      // not sealed by us, or by a key that is gone (we restarted)
   DeadBiscuit,     // its peer has completed a later exchange
-  StaleBiscuit,    // 180 s or older
+  Stale,           // of an exchange that is 180 s old or older
   Collision,       // left unanswered because our own exchange runs [pair rule 2]
   StrangersBusy,   // budget for InitHello from unknown addresses is used up [pair rule 13]
   PeerBusy,        // budget of that one peer is used up

@@ -2,6 +2,7 @@
 
 #include "base/result.h"
 #include "crypto/aead.h"
+#include "crypto/hash.h"
 #include "crypto/kem.h"
 #include "protocol/rosenpass/drop.h"
 

@@ -1,0 +1,60 @@
+#include "protocol/rosenpass/key.h"
+
+#include "protocol/rosenpass/keyed_hash.h"
+#include "protocol/rosenpass/labels.h"
+
+#include <fmt/format.h>
+
+namespace trellis::rosenpass {
+namespace {
+
+// mceliece460896:  seed (32) || pivots (8) || g (192) || control bits (12800) || s (576)
+// liboqs 0.8:                                    s (576) || g (192) || control bits (12800)
+constexpr std::size_t kSecretSize = 13608;
+constexpr std::size_t kOldSecretSize = 13568;
+constexpr std::size_t kSeedSize = 32;
+constexpr std::size_t kPivotsSize = 8;
+constexpr std::size_t kRejectionSize = 576;
+static_assert(kSecretSize == kOldSecretSize + kSeedSize + kPivotsSize);
+
+/// The seed stays zero: it is needed to derive a key again, never to use one.
+SecretBuffer from_old_form(ByteView key) {
+  SecretBuffer result(kSecretSize);
+  const MutableByteView target = result.expose_mutable();
+  const MutableByteView pivots = target.subspan(kSeedSize, kPivotsSize);
+  std::fill_n(pivots.begin(), 4, std::byte{0xff});
+  const ByteView rejection = key.first(kRejectionSize);
+  const ByteView rest = key.subspan(kRejectionSize);
+  std::copy(rest.begin(), rest.end(), target.begin() + kSeedSize + kPivotsSize);
+  std::copy(rejection.begin(), rejection.end(), target.end() - kRejectionSize);
+  return result;
+}
+
+}  // namespace
+
+PeerHash peer_hash(ByteView public_key) {
+  return PeerHash{keyed_hash(labels().peer_id, public_key)};
+}
+
+StaticPublicKey::StaticPublicKey(ByteView key)
+    : bytes(key),
+      pid(peer_hash(key)),
+      initial_chain(keyed_hash(labels().chaining_key_init, key)),
+      mac_key(keyed_hash(labels().mac, key)),
+      biscuit_chain(keyed_hash(labels().biscuit, key)) {}
+
+Result<SecretBuffer> normalise_secret_key(const crypto::Suite& suite, ByteView key) {
+  const std::size_t wanted = suite.static_kem->sizes().secret_key;
+  if (key.size() == wanted) return SecretBuffer(key);
+  if (wanted != kSecretSize) {
+    return fail_with(fmt::format("the secret key has {} bytes; keys of suite {} have {}",
+                                 key.size(), suite.name, wanted));
+  }
+  if (key.size() == kOldSecretSize) return from_old_form(key);
+  return fail_with(
+      fmt::format("the secret key has {} bytes; keys of suite {} have {}, or {} as "
+                  "Rosenpass writes them",
+                  key.size(), suite.name, kSecretSize, kOldSecretSize));
+}
+
+}  // namespace trellis::rosenpass

@@ -1,0 +1,82 @@
+#pragma once
+
+#include "protocol/rosenpass/peer.h"
+
+#include <deque>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+namespace trellis::rosenpass {
+
+/// The inside of a node: all peers, and what they share.
+struct Node::State {
+  State(const crypto::Suite& suite, OwnKeys keys, Random& random);
+
+  // node.cc: peers and paths
+  Peer* find(PeerId id);
+  const Peer* find(PeerId id) const;
+  void count_path(const std::optional<Endpoint>& path, int change);
+
+  // node_exchange.cc: our own exchanges
+  void set_exchange(TimePoint now, Peer& peer, OwnExchange next, const char* reason);
+  void begin(TimePoint now, Peer& peer);
+  void repeat(TimePoint now, Peer& peer);
+  void abandon(TimePoint now, Peer& peer);
+  void expire(TimePoint now, Peer& peer);
+  void release_pending(Peer& peer);
+  void replace(TimePoint now, Peer& peer, const char* reason);
+  void complete_as_initiator(TimePoint now, Peer& peer);
+  void complete_as_responder(TimePoint now, Peer& peer, const Endpoint& from,
+                             const InitConf& message, TimePoint age_from,
+                             CompletedExchange completed);
+  void adopt(Peer& peer, const CurrentExchange& current);
+  void arm_begin(TimePoint now, Peer& peer);
+  void arm_repeat(TimePoint now, Peer& peer, int repeats);
+  void send_again(TimePoint now, Peer& peer);
+  void handle_peer_timeout(TimePoint now, Peer& peer);
+  void update_deadline(Peer& peer);
+  void check_invariants(const Peer& peer) const;
+  SessionId unused_session_id();
+  ExchangeId next_exchange() { return ExchangeId{++exchanges}; }
+
+  // node_receive.cc: what comes in
+  Expected<void, Drop> receive(TimePoint now, const Endpoint& from, ByteView datagram);
+  Expected<void, Drop> on_init_hello(TimePoint now, const Endpoint& from, const InitHello& hello);
+  Expected<void, Drop> on_resp_hello(TimePoint now, const RespHello& hello);
+  Expected<void, Drop> on_init_conf(TimePoint now, const Endpoint& from, const InitConf& message);
+  Expected<void, Drop> on_empty_data(TimePoint now, const EmptyData& message);
+  Expected<void, Drop> admit_opening(TimePoint now, const Endpoint& from);
+  Expected<void, Drop> admit_answering(TimePoint now, const Endpoint& from, Peer& peer);
+  tl::unexpected<Drop> blame(TimePoint now, Peer& peer, Drop reason);
+  Peer* find_session(SessionId sid);
+
+  void transmit(std::optional<PeerId> peer, const Endpoint& to, ByteVector bytes);
+
+  Identity identity;
+  Random* random;
+  std::uint32_t last_peer = 0;
+  std::uint64_t exchanges = 0;
+
+  std::unordered_map<PeerId, std::unique_ptr<Peer>> peers;
+  std::unordered_map<PeerHash, PeerId> by_pid;
+  std::unordered_map<SessionId, PeerId> by_session;  // of our own exchanges
+  std::set<std::pair<TimePoint, PeerId>> deadlines;
+
+  /// An address that is the live path of some peers (of many, if it is a relay's).
+  struct LivePath {
+    int peers = 0;
+    WorkBudget budget{kPathShare, kPathBurst};
+  };
+  std::unordered_map<Endpoint, LivePath> live_paths;
+  NodeBudgets budgets;
+
+  BiscuitKeys biscuit_keys;
+  BiscuitCounter biscuits;
+
+  std::deque<Transmit> transmits;
+  std::deque<Event> events;
+  DropCounters drops{};
+};
+
+}  // namespace trellis::rosenpass

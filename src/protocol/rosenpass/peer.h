@@ -1,0 +1,92 @@
+#pragma once
+
+#include "protocol/rosenpass/admission.h"
+#include "protocol/rosenpass/constants.h"
+#include "protocol/rosenpass/initiator.h"
+#include "protocol/rosenpass/node.h"
+#include "protocol/rosenpass/responder.h"
+
+#include <optional>
+#include <variant>
+
+namespace trellis::rosenpass {
+
+//              begin                RespHello             EmptyData, confirm
+//   Idle -----------------> Hello -----------------> Conf -----------------> Idle
+//     ^                    |  ^  \ 60 s: a new one    |  |
+//     |      InitConf      |  |   `---> Hello         |  | two repeats unanswered
+//     +--------------------+  +-----------------------|--+
+//     +-----------------------------------------------+  InitConf, unless ours goes on [pair rule
+//     1]
+
+struct NoExchange {};
+
+/// Our InitHello is out.
+struct HelloExchange {
+  ExchangeId id;
+  TimePoint first_sent;  // the age of the key will count from here
+  HelloSent sent;
+  ByteVector init_hello;
+  int repeats = 0;
+};
+
+/// Our InitConf is out. The owner holds the key as pending.
+struct ConfExchange {
+  ExchangeId id;
+  TimePoint first_sent;  // of InitHello
+  ConfSent sent;
+  ByteVector init_conf;
+  int repeats = 0;
+};
+
+using OwnExchange = std::variant<NoExchange, HelloExchange, ConfExchange>;
+
+/// The exchange whose key is current.
+struct CurrentExchange {
+  ExchangeId id;
+  TimePoint age_from;
+  Role role;
+};
+
+/// The InitConf accepted last: its repeats get the same answer, and are no second exchange.
+struct AcceptedConf {
+  InitConf message;
+  ByteVector empty_data;
+  TimePoint age_from;
+};
+
+// Begin    an exchange is wanted. Armed in NoExchange with a path: at once without a current key,
+//          else for its renewal.
+// Repeat   send InitHello or InitConf again. Armed in the other two states.
+// Abandon  the exchange has lasted too long: InitHello is replaced, a pending key is dead.
+// Expire   the current key is dead. Armed while there is one.
+enum class PeerTimer { Begin, Repeat, Abandon, Expire, kCount };
+
+struct Peer {
+  PeerId id;
+  Counterpart counterpart;
+  PeerKind kind;
+  std::optional<Endpoint> path;
+
+  OwnExchange exchange;
+  TimePoint exchange_since;
+  std::optional<CurrentExchange> current;
+  BiscuitNumber biscuits_dead_to = 0;  // numbers up to here open nothing any more
+  std::optional<AcceptedConf> accepted;
+  TimerTable<PeerTimer> timers;
+
+  TimePoint trying_since;          // exchanges have been wanted, and none completed, since
+  int unanswered_confs = 0;        // exchanges in a row that ended by two unanswered InitConf
+  std::optional<TimePoint> heard;  // a fresh and authentic message, of any protocol
+  PeerBudgets budgets;
+  PeerStatus counters;                // only its counters and its last drop are kept here
+  std::optional<TimePoint> deadline;  // as the node has it in its order of deadlines
+
+  ExchangeState state() const { return static_cast<ExchangeState>(exchange.index()); }
+  bool path_answers(TimePoint now) const { return heard && now - *heard < kPathAnswersFor; }
+};
+
+/// How long to wait for an answer before the next repeat, without jitter: doubles up to a cap.
+Duration repeat_delay(const Peer& peer, TimePoint now, int repeats);
+
+}  // namespace trellis::rosenpass
