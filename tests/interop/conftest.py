@@ -1,4 +1,4 @@
-"""Fixtures of the interop tests. Peers talk on loopback; no root is needed."""
+"""Fixtures of the interop tests. Peers talk on loopback, without root, or in a lab."""
 
 import sys
 from pathlib import Path
@@ -8,12 +8,9 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "lab")]
 import labkit  # noqa: E402
 import peers  # noqa: E402
+from labkit.fixtures import *  # noqa: E402, F401, F403
 
 FOREIGN = {"rust": peers.RustRosenpass, "go": peers.GoRosenpass}
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "long: takes longer than the short lab may")
 
 
 class Pairs:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import Process, wait_until
+from labkit import Host, Process, wait_until
 
 RUST_VERSION = "0.2.3"
 GO_VERSION = "v0.5.42"
@@ -89,7 +89,8 @@ class RustRosenpass:
         return keys
 
     def run(self, directory: Path, own: Keys, peer_public: Path, listen: str, *,
-            endpoint: str | None = None, psk: Path | None = None) -> RunningPeer:
+            endpoint: str | None = None, psk: Path | None = None, host: Host | None = None
+            ) -> RunningPeer:
         """Initiates when it has an endpoint, else waits. By a file: with the words of the command
         line 0.2.3 takes either an endpoint or a preshared key, not both."""
         key_out = directory / "osk"
@@ -103,7 +104,8 @@ class RustRosenpass:
         directory.mkdir(parents=True, exist_ok=True)
         file = directory / "rosenpass.toml"
         file.write_text("\n".join(config) + "\n")
-        return RunningPeer(_start([self.program, "exchange-config", file], directory), key_out)
+        process = _start([self.program, "exchange-config", file], directory, host)
+        return RunningPeer(process, key_out)
 
 
 class GoRosenpass:
@@ -121,14 +123,14 @@ class GoRosenpass:
         return keys
 
     def run(self, directory: Path, own: Keys, peer_public: Path, listen: str, *,
-            endpoint: str | None = None, psk: Path | None = None,
+            endpoint: str | None = None, psk: Path | None = None, host: Host | None = None,
             rekey_after: str | None = None) -> RunningPeer:
         """Initiates when it has an endpoint, else waits. `rekey_after`: a duration such as "2s"."""
         key_out = directory / "osk"
         argv = pair_arguments(own, peer_public, listen, endpoint, key_out, psk)
         if rekey_after:
             argv += ["--rekey-after", rekey_after]
-        return RunningPeer(_start([self.program, "exchange", *argv], directory), key_out)
+        return RunningPeer(_start([self.program, "exchange", *argv], directory, host), key_out)
 
 
 class OurRosenpass:
@@ -147,10 +149,11 @@ class OurRosenpass:
         return "--psk" in help_text.stdout + help_text.stderr
 
     def run(self, directory: Path, own: Keys, peer_public: Path, listen: str, *,
-            endpoint: str | None = None, psk: Path | None = None) -> "OurRunningPeer":
+            endpoint: str | None = None, psk: Path | None = None, host: Host | None = None
+            ) -> "OurRunningPeer":
         key_out = directory / "osk"
         argv = pair_arguments(own, peer_public, listen, endpoint, key_out, psk)
-        process = _start([self.program, *argv], directory)
+        process = _start([self.program, *argv], directory, host)
         return OurRunningPeer(process, key_out, r"^exchanged [A-Za-z0-9+/]{43}=$")
 
 
@@ -304,7 +307,9 @@ def _run(argv: list) -> None:
         raise AssertionError(f"{' '.join(map(str, argv))}: {result.stdout}{result.stderr}")
 
 
-def _start(argv: list, directory: Path) -> Process:
+def _start(argv: list, directory: Path, host: Host | None) -> Process:
+    """On loopback of this machine, or on a host of a lab."""
     directory.mkdir(parents=True, exist_ok=True)
-    return Process([str(a) for a in argv], directory / "log", stdout=directory / "out",
+    argv = [str(a) for a in argv]
+    return Process(host.wrap(argv) if host else argv, directory / "log", stdout=directory / "out",
                    env={"RUST_LOG": "info"})

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import labkit
 import peers
 from peers import free_endpoint
 
@@ -123,6 +124,27 @@ def test_renewals_by_the_other_end_are_followed(pairs, ours, foreign):
         them.wait_exchanged(count)
         peers.wait_common_key(us, them)
     assert len(set(us.printed_osks())) == len(us.printed_osks()) >= 3
+
+
+@pytest.mark.parametrize("we_initiate", [True, False], ids=["initiator", "responder"])
+def test_an_exchange_comes_through_loss(pairs, ours, foreign, impaired_hosts, we_initiate):
+    """With Rust only: go-rosenpass itself stays stuck after a lost acknowledgement."""
+    theirs = foreign("rust")
+    alice, bob, link, wire = impaired_hosts
+    wire.set(loss=0.3, delay=10, jitter=10, reorder=0.1, duplicate=0.1)
+    capture_of_alice = labkit.Capture(alice, link.end(alice).interface, pairs.directory / "pcap")
+    own, other = pairs.own_keys("go", ours), pairs.own_keys("rust", theirs)
+    our_address, their_address = f"{link.end(alice).v4}:9999", f"{link.end(bob).v4}:9999"
+    us = pairs.start(ours, "ours", own, other.public, our_address, host=alice,
+                     endpoint=their_address if we_initiate else None)
+    them = pairs.start(theirs, "theirs", other, own.public, their_address, host=bob,
+                       endpoint=None if we_initiate else our_address)
+    us.wait_exchanged(timeout=60)
+    peers.wait_common_key(us, them, 60)
+    sent = [d.payload for d in capture_of_alice.stop().datagrams() if d.src == link.end(alice).v4]
+    assert {labkit.classify(payload) for payload in sent} == (
+        {"rosenpass-InitHello", "rosenpass-InitConf"} if we_initiate
+        else {"rosenpass-RespHello", "rosenpass-EmptyData"})
 
 
 @pytest.mark.parametrize("we_initiate", [True, False], ids=["initiator", "responder"])

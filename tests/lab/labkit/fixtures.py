@@ -1,0 +1,101 @@
+"""Fixtures and hooks for folders of tests that use the lab. Their conftest.py takes all of it:
+
+    sys.path.insert(0, FOLDER_OF_THE_LABKIT)
+    from labkit.fixtures import *
+
+Without root, namespaces or /dev/net/tun the tests that ask for the fixtures are skipped.
+"""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from . import Host, Lab, MissingProgram, find_tool, leftovers, sweep
+
+__all__ = [
+    "impaired_hosts", "lab", "namespaces", "pytest_configure", "pytest_runtest_call",
+    "pytest_runtest_setup", "tun", "two_hosts",
+]
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes longer than the short lab may")
+    # Without this a SIGTERM would end the run without undoing its labs.
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def interrupt(_number, _frame):
+    raise KeyboardInterrupt
+
+
+def skip_what_misses_a_program():
+    """A program that is not built or not installed skips its test and says which."""
+    outcome = yield
+    if outcome.excinfo and issubclass(outcome.excinfo[0], MissingProgram):
+        try:
+            pytest.skip(str(outcome.excinfo[1]))
+        except pytest.skip.Exception as skipped:
+            outcome.force_exception(skipped)
+
+
+pytest_runtest_setup = pytest.hookimpl(hookwrapper=True)(skip_what_misses_a_program)
+pytest_runtest_call = pytest.hookimpl(hookwrapper=True)(skip_what_misses_a_program)
+
+
+def namespaces_reason() -> str | None:
+    if os.geteuid() != 0:
+        return "the lab needs root (network namespaces)"
+    try:
+        for tool in ("ip", "ping", "tcpdump", "sysctl"):
+            find_tool(tool)
+        sweep()
+        Host("probe", Path(os.devnull)).close()
+    except (MissingProgram, AssertionError) as error:
+        return f"the lab needs network namespaces: {error}"
+    return None
+
+
+def tun_reason() -> str | None:
+    try:
+        os.close(os.open("/dev/net/tun", os.O_RDWR))
+    except OSError as error:
+        return f"the lab needs /dev/net/tun: {error.strerror}"
+    return None
+
+
+@pytest.fixture(scope="session")
+def namespaces():
+    reason = namespaces_reason()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def tun(namespaces):
+    reason = tun_reason()
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture
+def lab(namespaces, tmp_path):
+    """A lab of the test's own; what it logs and captures lies in the test's tmp_path."""
+    with Lab(tmp_path) as made:
+        yield made
+    assert leftovers(os.getpid()) == []
+
+
+@pytest.fixture
+def two_hosts(lab):
+    """Two hosts on one cable without faults: (alice, bob, link)."""
+    alice, bob = lab.host("alice"), lab.host("bob")
+    return alice, bob, lab.link(alice, bob)
+
+
+@pytest.fixture
+def impaired_hosts(lab):
+    """Two hosts on a cable whose faults the test sets: (alice, bob, link, wire)."""
+    alice, bob = lab.host("alice"), lab.host("bob")
+    return alice, bob, *lab.impaired_link(alice, bob)
