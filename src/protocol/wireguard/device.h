@@ -1,0 +1,156 @@
+#pragma once
+
+#include "base/random.h"
+#include "base/result.h"
+#include "crypto/aead.h"
+#include "protocol/wireguard/allowed_ips.h"
+#include "protocol/wireguard/constants.h"
+#include "protocol/wireguard/counters.h"
+#include "protocol/wireguard/event.h"
+#include "protocol/wireguard/timestamp.h"
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace trellis::wireguard {
+
+/// An inner IP packet to send. Its buffer is the caller's, with Device::kHeadroom bytes before and
+/// kTailroom bytes behind `bytes`, all of which may be overwritten.
+struct OutboundPacket {
+  MutableByteView bytes;
+};
+
+/// A finished datagram; `bytes` lie in the buffer of the packet that it was made of.
+struct OutboundDatagram {
+  PeerId peer;
+  Endpoint to;
+  ByteView bytes;
+};
+
+/// What came from the network, with Device::kHeadroom and kTailroom around `bytes`. Only what is
+/// data and opens is overwritten.
+struct InboundDatagram {
+  Endpoint from;
+  MutableByteView bytes;
+};
+
+/// An opened inner IP packet; `bytes` lie inside the datagram's.
+struct InboundPacket {
+  PeerId peer;
+  MutableByteView bytes;
+};
+
+/// Whether the device sends to where a peer was heard last, or leaves that to its owner.
+enum class Roaming : std::uint8_t { Follow, Report };
+/// What start_handshake does with one that runs.
+enum class Running : std::uint8_t { Keep, Cancel };
+
+struct Config {
+  std::optional<crypto::PrivateKey> private_key;  // without one nothing is sent or answered
+  Roaming roaming = Roaming::Follow;
+  Duration handshake_retry = kRekeyTimeout;
+  std::size_t mtu = 1420;  // padding does not go beyond it
+  /// Handshake messages of all peers that are worked on; above half of it cookies are asked for.
+  std::uint32_t handshakes_per_second = 500;
+};
+
+enum class DeviceError {
+  OwnKey,        // a peer cannot have our own key
+  AlreadyKnown,  // another peer has that key
+};
+
+/// The session that carries packets to a peer now.
+struct SessionInfo {
+  KeyId key;
+  Role role;
+  TimePoint established;
+};
+
+struct PeerInfo {
+  PeerId id;
+  crypto::PublicKey public_key;
+  std::optional<Endpoint> endpoint;
+  std::optional<TimePoint> last_handshake;
+  Duration persistent_keepalive{};   // zero: none
+  std::uint64_t received_bytes = 0;  // whole datagrams
+  std::uint64_t sent_bytes = 0;
+};
+
+/// One WireGuard interface: all its peers, their handshakes, sessions and routes.
+///
+/// Pure: packets, datagrams and time in; datagrams, packets, events and a deadline out. Drain
+/// `poll_transmit` and `poll_event` after every call that takes `now`.
+class Device {
+ public:
+  static constexpr std::size_t kHeadroom = crypto::PacketCipher::kHeadroom;
+  static constexpr std::size_t kTailroom = crypto::PacketCipher::kTailroom + kPaddingUnit;
+
+  /// `random` and `timestamps` must outlive the device.
+  Device(Config config, Random& random, TimestampSource& timestamps);
+  Device(Device&&) noexcept;
+  Device& operator=(Device&&) noexcept;
+  ~Device();
+
+  /// Ends all sessions. A peer that has the new public key is removed. Nothing: no key.
+  void set_private_key(TimePoint now, std::optional<crypto::PrivateKey> key);
+  const std::optional<crypto::PrivateKey>& private_key() const;
+  std::optional<crypto::PublicKey> public_key() const;
+
+  /// The peer has no preshared keys yet, so no handshake goes either way until it is given some.
+  Expected<PeerId, DeviceError> add_peer(const crypto::PublicKey& key);
+  void remove_peer(PeerId peer);
+  std::optional<PeerId> find_peer(const crypto::PublicKey& key) const;
+  /// In the order of their addition.
+  std::vector<PeerId> peers() const;
+  PeerInfo info(PeerId peer) const;
+
+  /// Pair rule 1: as responder only `current` is mixed (without one, initiations of this peer are
+  /// dropped silently and none is sent); as initiator all of `live` are tried, `current` first, on
+  /// a response to our index. `current` must be in `live`. Sessions and a running handshake stay.
+  void set_preshared_keys(TimePoint now, PeerId peer, std::optional<KeyId> current,
+                          std::vector<LiveKey> live);
+  /// Plain WireGuard: one key, or zero for none; its id is KeyId{0}.
+  void set_preshared_key(TimePoint now, PeerId peer, crypto::PresharedKey key);
+  /// Of `current`.
+  const crypto::PresharedKey* preshared_key(PeerId peer) const;
+
+  void set_endpoint(TimePoint now, PeerId peer, std::optional<Endpoint> endpoint);
+  /// Zero: none. Sends one at once where there was none before.
+  void set_persistent_keepalive(TimePoint now, PeerId peer, Duration interval);
+  /// Prefixes that other peers had move to this one.
+  void set_allowed_ips(PeerId peer, std::span<const Prefix> prefixes);
+  void add_allowed_ip(PeerId peer, const Prefix& prefix);
+  void remove_allowed_ip(PeerId peer, const Prefix& prefix);
+  std::vector<Prefix> allowed_ips(PeerId peer) const;
+  void set_mtu(std::size_t mtu);
+
+  /// Begins at once, whatever sessions there are, if there is a current key and an endpoint.
+  void start_handshake(TimePoint now, PeerId peer, Running running);
+  /// Packets to the peer can be sent now.
+  bool has_usable_session(TimePoint now, PeerId peer) const;
+  std::optional<SessionInfo> session(TimePoint now, PeerId peer) const;
+
+  /// Encrypts in place what there is a session for, and appends it to `datagrams`; what must wait
+  /// is copied and comes out of `poll_transmit` later.
+  void send(TimePoint now, std::span<const OutboundPacket> packets,
+            std::vector<OutboundDatagram>& datagrams);
+  /// Takes every type of message; appends opened packets whose source is the peer's to `packets`,
+  /// without padding.
+  void receive(TimePoint now, std::span<const InboundDatagram> datagrams,
+               std::vector<InboundPacket>& packets);
+
+  void handle_timeout(TimePoint now);
+  std::optional<TimePoint> next_timeout() const;
+  std::optional<Transmit> poll_transmit();
+  std::optional<Event> poll_event();
+
+  const Counters& counters() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace trellis::wireguard
