@@ -2,7 +2,7 @@
 """Fails when a module includes what it did not declare.
 
 The rules (see ARCHITECTURE.md, "Layers"):
-  1. A file includes its own module and the modules in DEPENDS; a test (`*_test.cc`) also those in
+  1. A file includes its own module and the modules in DEPENDS; a test (`*_test.*`) also those in
      TEST_DEPENDS. Our headers are written "module/file.h" from src/.
   2. DEPENDS points down or to a sibling of the same layer, never up; `testing` is for tests only.
   3. Pure layers include no header of the system: no sockets, files, threads, clocks of the kernel.
@@ -72,7 +72,7 @@ def own_files(source: pathlib.Path, module: str) -> list[pathlib.Path]:
 def file_breaches(source: pathlib.Path, path: pathlib.Path, module: str, depends: list[str],
                   test_depends: list[str]) -> list[str]:
     """Breaches of rules 1 and 3 in one file."""
-    is_test = path.name.endswith("_test.cc")
+    is_test = path.name.endswith(("_test.cc", "_test.h"))
     allowed = {module, *depends, *(test_depends if is_test else ())}
     pure = layer_of(module) in PURE
     breaches = []

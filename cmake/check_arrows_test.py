@@ -60,6 +60,8 @@ class ArrowCheck(unittest.TestCase):
     def test_only_tests_may_use_test_depends(self):
         self.write("node/pair/pair_test.cc", '#include "testing/sim.h"\n')
         self.assertEqual(self.breaches("node/pair", ["base"], ["testing"]), [])
+        self.write("node/pair/helper_test.h", '#include "testing/sim.h"\n')
+        self.assertEqual(self.breaches("node/pair", ["base"], ["testing"]), [])
         self.write("node/pair/pair.cc", '#include "testing/sim.h"\n')
         self.assertEqual(len(self.breaches("node/pair", ["base"], ["testing"])), 1)
 
