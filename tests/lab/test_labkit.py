@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import unittest
 from pathlib import Path
 
 import pytest
@@ -348,3 +349,11 @@ def test_the_lab_has_no_way_out(lab):
         port = listener.getsockname()[1]
         attempt = host.run("bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}", check=False)
         assert attempt.returncode != 0
+
+
+def test_a_program_that_is_not_built_is_a_skip(monkeypatch, tmp_path):
+    monkeypatch.setenv("TRELLIS_BUILD", str(tmp_path))
+    with pytest.raises(unittest.SkipTest, match=f"trellis-wg is not built in {tmp_path}"):
+        labkit.find_program("trellis-wg")
+    (tmp_path / "trellis-wg").touch(mode=0o755)
+    assert labkit.find_program("trellis-wg") == tmp_path / "trellis-wg"

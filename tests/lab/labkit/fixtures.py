@@ -15,8 +15,7 @@ import pytest
 from . import Host, Lab, MissingProgram, find_tool, leftovers, sweep
 
 __all__ = [
-    "impaired_hosts", "lab", "namespaces", "pytest_configure", "pytest_runtest_call",
-    "pytest_runtest_setup", "tun", "two_hosts",
+    "impaired_hosts", "lab", "namespaces", "pytest_configure", "tun", "two_hosts",
 ]
 
 
@@ -28,20 +27,6 @@ def pytest_configure(config):
 
 def interrupt(_number, _frame):
     raise KeyboardInterrupt
-
-
-def skip_what_misses_a_program():
-    """A program that is not built or not installed skips its test and says which."""
-    outcome = yield
-    if outcome.excinfo and issubclass(outcome.excinfo[0], MissingProgram):
-        try:
-            pytest.skip(str(outcome.excinfo[1]))
-        except pytest.skip.Exception as skipped:
-            outcome.force_exception(skipped)
-
-
-pytest_runtest_setup = pytest.hookimpl(hookwrapper=True)(skip_what_misses_a_program)
-pytest_runtest_call = pytest.hookimpl(hookwrapper=True)(skip_what_misses_a_program)
 
 
 def namespaces_reason() -> str | None:
