@@ -1,0 +1,62 @@
+#pragma once
+
+#include "base/result.h"
+#include "base/time.h"
+#include "crypto/aead.h"
+#include "protocol/wireguard/messages.h"
+#include "protocol/wireguard/noise.h"
+#include "protocol/wireguard/replay_window.h"
+
+#include <cstdint>
+
+namespace trellis::wireguard {
+
+enum class OpenError { BadTag, Replayed, Expired };
+
+struct Opened {
+  MutableByteView text;  // inside the datagram
+  bool newest;           // no later packet of this session came before
+};
+
+/// A pair of transport keys with its counters. Nothing else of it ever changes. [WG 5.4.6]
+///
+/// `seal` and `open` use separate keys and state: each is one thread's at a time.
+class Session {
+ public:
+  Session(SessionKeys keys, KeyId preshared_key, TimePoint made);
+
+  SessionIndex local() const { return local_; }
+  Role role() const { return role_; }
+  KeyId preshared_key() const { return preshared_key_; }
+  TimePoint made() const { return made_; }
+  /// Whether its time is over: nothing is sent or received under it. [WG 6.2]
+  bool expired(TimePoint now) const;
+  bool can_send(TimePoint now) const;
+  /// Whether we, having sent something, should ask for a successor. [WG 6.2]
+  bool wants_rekey_after_send(TimePoint now) const;
+  /// The same, having received something: the initiator's last chance. [WG 6.2]
+  bool wants_rekey_after_receive(TimePoint now) const;
+
+  /// Makes a data message of `text` in place, the header in the 16 bytes before it, the tag behind
+  /// it; see crypto::PacketCipher for the room around it. Fails when the counter is used up.
+  Expected<MutableByteView, OpenError> seal(MutableByteView text);
+
+  /// Opens a data message in place. [WG 5.4.6]
+  ///
+  /// `message` is what `datagram` parses to. Fails with `Replayed`, `BadTag` or, if its counter is
+  /// out of range, `Expired`; and then has changed neither the window nor the datagram.
+  Expected<Opened, OpenError> open(const DataMessage& message, MutableByteView datagram);
+
+ private:
+  SessionIndex local_;
+  SessionIndex remote_;
+  Role role_;
+  KeyId preshared_key_;
+  TimePoint made_;
+  crypto::PacketCipher send_;
+  crypto::PacketCipher receive_;
+  std::uint64_t send_counter_ = 0;
+  ReplayWindow window_;
+};
+
+}  // namespace trellis::wireguard
