@@ -149,6 +149,36 @@ function(trellis_program name)
   trellis_link_modules(${name} PRIVATE ${arg_DEPENDS})
 endfunction()
 
+# trellis_valgrind_test(NAME SOURCES files... DEPENDS modules... [LIBS targets...])
+#
+# A program that marks secrets as undefined (valgrind/memcheck.h) and is run under valgrind, which
+# then reports each branch and each address that depends on one. Its test is labelled `valgrind` and
+# exists in builds without sanitizers; where valgrind is missing the test is skipped and says so.
+function(trellis_valgrind_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;DEPENDS;LIBS")
+  if(arg_UNPARSED_ARGUMENTS OR NOT arg_SOURCES)
+    message(FATAL_ERROR "trellis_valgrind_test(${name}): wants SOURCES, [DEPENDS], [LIBS]")
+  endif()
+  if(TRELLIS_SANITIZE OR TRELLIS_COVERAGE OR NOT BUILD_TESTING)
+    return()
+  endif()
+  find_program(TRELLIS_VALGRIND valgrind)
+  find_path(TRELLIS_VALGRIND_INCLUDE valgrind/memcheck.h)
+  if(TRELLIS_VALGRIND AND TRELLIS_VALGRIND_INCLUDE)
+    trellis_program(${name} SOURCES ${arg_SOURCES} DEPENDS ${arg_DEPENDS} LIBS ${arg_LIBS})
+    if(NOT TARGET ${name})
+      return()
+    endif()
+    target_include_directories(${name} SYSTEM PRIVATE "${TRELLIS_VALGRIND_INCLUDE}")
+    add_test(NAME ${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}"
+      COMMAND "${TRELLIS_VALGRIND}" --quiet --error-exitcode=1 $<TARGET_FILE:${name}>)
+  else()
+    add_test(NAME ${name} COMMAND sh -c "echo valgrind is not installed; exit 77")
+    set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "valgrind" TIMEOUT 600)
+endfunction()
+
 find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
 if(BUILD_TESTING)
   add_test(NAME arrow_check

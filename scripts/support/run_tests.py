@@ -164,7 +164,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true")
     everything = parser.parse_args().all
     RESULTS.mkdir(parents=True, exist_ok=True)
-    run = Run(steps=11 if everything else 5)
+    run = Run(steps=12 if everything else 6)
 
     run.step("format")
     check(run, "scripts/format --check", "scripts/format", "--check")
@@ -179,6 +179,10 @@ def main() -> int:
     run.step("build: release")
     released = build(run, "release")
     programs = {"TRELLIS_BUILD": str(BUILD / "release" / "bin")}
+
+    run.step("constant time, under valgrind")
+    if released:
+        ctest(run, "release", "-L", "valgrind")
 
     run.step("lab: real programs between network namespaces")
     if released:
