@@ -42,6 +42,8 @@ class PacketCipher {
   explicit PacketCipher(const SymmetricKey& key);
   PacketCipher(PacketCipher&&) noexcept;
   PacketCipher& operator=(PacketCipher&&) noexcept;
+  PacketCipher(const PacketCipher&) = delete;
+  PacketCipher& operator=(const PacketCipher&) = delete;
   ~PacketCipher();
 
   /// Encrypts `text` and puts the tag right behind it.

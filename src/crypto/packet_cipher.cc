@@ -29,6 +29,9 @@ struct PacketCipher::Contexts {
   Owned<EVP_MAC_CTX> poly;
   ByteVector scratch;  // block 0 and a plaintext that is not yet authenticated as the caller's
 
+  Contexts() = default;
+  Contexts(const Contexts&) = delete;
+  Contexts& operator=(const Contexts&) = delete;
   ~Contexts() { zeroise(scratch); }
 
   void stream(std::uint64_t counter, const std::byte* from, std::byte* to, std::size_t size) {
