@@ -1,0 +1,37 @@
+#include "node/pair/pins.h"
+
+namespace trellis::pair {
+
+Pins::Verdict Pins::check(const crypto::PublicKey& peer,
+                          const std::optional<KeyName>& offered) const {
+  const Pin* pinned = find(peer);
+  if (!pinned) return Verdict::New;
+  if (!offered) return Verdict::Missing;
+  return *offered == pinned->key ? Verdict::Same : Verdict::Changed;
+}
+
+std::optional<crypto::PublicKey> Pins::renamed(const std::string& peer,
+                                               const crypto::PublicKey& now) const {
+  for (const auto& [key, pin] : pins_) {
+    if (pin.peer == peer && key != now) return key;
+  }
+  return std::nullopt;
+}
+
+const Pins::Pin* Pins::find(const crypto::PublicKey& peer) const {
+  const auto it = pins_.find(peer);
+  return it == pins_.end() ? nullptr : &it->second;
+}
+
+bool Pins::pin(const crypto::PublicKey& peer, Pin pin) {
+  return pins_.try_emplace(peer, std::move(pin)).second;
+}
+
+void Pins::trust(const crypto::PublicKey& peer, const std::string& name,
+                 const std::optional<KeyName>& offered) {
+  std::erase_if(
+      pins_, [&](const auto& entry) { return entry.first == peer || entry.second.peer == name; });
+  if (offered) pins_[peer] = Pin{*offered, name};
+}
+
+}  // namespace trellis::pair
