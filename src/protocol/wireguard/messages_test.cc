@@ -10,7 +10,7 @@ namespace {
 ByteVector datagram_of(std::uint32_t type, std::size_t length) {
   ByteVector datagram(length);
   const le32 word = type;
-  std::memcpy(datagram.data(), &word, std::min(length, sizeof word));
+  if (length > 0) std::memcpy(datagram.data(), &word, std::min(length, sizeof word));
   return datagram;
 }
 
