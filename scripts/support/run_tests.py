@@ -116,6 +116,10 @@ def pytest(run: Run, name: str, folder: str, *options: str, **extra: str) -> Non
     except (OSError, ElementTree.ParseError) as error:
         run.fail(f"pytest {folder} left no results: {error}")
         return
+    # The build before this passed, so a program of ours that is missing is a fault, not a reason.
+    unbuilt = [skipped for skipped in tally.skipped if "is not built in" in skipped]
+    tally.skipped = [skipped for skipped in tally.skipped if skipped not in unbuilt]
+    tally.failed += unbuilt
     run.tally.add(tally)
     # 5: nothing was selected, which is no failure of a folder whose tests are all of the other kind.
     if status not in (0, 5) and not tally.failed:
@@ -178,7 +182,7 @@ def main() -> int:
 
     run.step("build: release")
     released = build(run, "release")
-    programs = {"TRELLIS_BUILD": str(BUILD / "release" / "bin")}
+    programs = {"TRELLIS_BUILD": str(BUILD / "release")}
 
     run.step("constant time, under valgrind")
     if released:
@@ -208,7 +212,7 @@ def main() -> int:
         run.step("recorder that knows every classical secret")
         if dumping:
             pytest(run, "adversary", "tests/adversary",
-                   TRELLIS_BUILD=str(BUILD / "adversary" / "bin"))
+                   TRELLIS_BUILD=str(BUILD / "adversary"))
 
     run.say(f"\ntests took {run.elapsed()}")
     for name in run.tally.failed:
