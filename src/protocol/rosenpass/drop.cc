@@ -18,6 +18,8 @@ std::string_view name(Drop reason) {
       return "unknown session";
     case Drop::WrongState:
       return "not expected now";
+    case Drop::Late:
+      return "came too late";
     case Drop::BadHello:
       return "hello for another key";
     case Drop::BadAuth:

@@ -15,6 +15,7 @@ enum class Drop : std::uint8_t {
   UnknownPeer,     // a pid that we were not told of
   UnknownSession,  // RespHello or EmptyData for an exchange that is not, or no longer, ours
   WrongState,      // for an exchange of ours that expects another message
+  Late,            // EmptyData for an exchange that we gave up: the path is long
   BadHello,        // InitHello was not made for our key: its pid does not open
   BadAuth,         // the other end has another key or another psk than we, or the message is forged
   BadBiscuit,      // not sealed by us, or by a key that is gone (we restarted)

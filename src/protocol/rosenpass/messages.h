@@ -45,37 +45,37 @@ using SealedBiscuit = Bytes<kBiscuitSize>;
 
 /// Initiator to responder. 1092 bytes with mceliece460896pc and Kyber-512.
 struct InitHello {
-  SessionId sidi;
-  ByteView epki;  // ephemeral public key
-  ByteView sctr;  // ciphertext for the responder's static key
-  SealedPid pidi_ct;
-  Tag auth;
+  SessionId sidi{};
+  ByteView epki{};  // ephemeral public key
+  ByteView sctr{};  // ciphertext for the responder's static key
+  SealedPid pidi_ct{};
+  Tag auth{};
 };
 
 /// Responder to initiator. 1132 bytes.
 struct RespHello {
-  SessionId sidr;
-  SessionId sidi;
-  ByteView ecti;  // ciphertext for epki
-  ByteView scti;  // ciphertext for the initiator's static key
-  Tag auth;
-  SealedBiscuit biscuit_ct;  // on the wire behind auth, mixed before it
+  SessionId sidr{};
+  SessionId sidi{};
+  ByteView ecti{};  // ciphertext for epki
+  ByteView scti{};  // ciphertext for the initiator's static key
+  Tag auth{};
+  SealedBiscuit biscuit_ct{};  // on the wire behind auth, mixed before it
 };
 
 /// Initiator to responder: I have the key. 176 bytes.
 struct InitConf {
-  SessionId sidi;
-  SessionId sidr;
-  SealedBiscuit biscuit_ct;
-  Tag auth;
+  SessionId sidi{};
+  SessionId sidr{};
+  SealedBiscuit biscuit_ct{};
+  Tag auth{};
   friend bool operator==(const InitConf&, const InitConf&) = default;
 };
 
 /// Responder to initiator: so have I. 64 bytes.
 struct EmptyData {
-  SessionId sid;  // sidi
-  le64 counter;
-  Tag auth;
+  SessionId sid{};  // sidi
+  le64 counter{};
+  Tag auth{};
 };
 
 using Message = std::variant<InitHello, RespHello, InitConf, EmptyData>;

@@ -48,16 +48,8 @@ Expected<PeerId, NodeError> Node::add_peer(TimePoint now, PeerConfig config) {
                                            .counterpart = {key, std::move(config.psk)},
                                            .kind = config.kind,
                                            .path = config.path,
-                                           .exchange = NoExchange{},
                                            .exchange_since = now,
-                                           .current = std::nullopt,
-                                           .accepted = std::nullopt,
-                                           .timers = {},
-                                           .trying_since = now,
-                                           .heard = std::nullopt,
-                                           .budgets = {},
-                                           .counters = {},
-                                           .deadline = std::nullopt});
+                                           .trying_since = now});
   Peer& peer = *owned;
   state.peers.emplace(id, std::move(owned));
   state.by_pid.emplace(key.pid, id);
@@ -72,6 +64,7 @@ void Node::remove_peer(PeerId id) {
   Peer* peer = state.find(id);
   if (peer == nullptr) return;
   state.set_exchange(peer->exchange_since, *peer, NoExchange{}, "peer removed");
+  state.forget_given_up(*peer);
   peer->timers.disarm_all();
   state.update_deadline(*peer);
   state.count_path(peer->path, -1);

@@ -20,7 +20,7 @@ enum class PeerKind : std::uint8_t {
 struct PeerConfig {
   ByteView public_key;  // stays with the caller; must outlive the peer
   ExchangePsk psk = ExchangePsk::zero();
-  std::optional<Endpoint> path;  // without one we answer, and begin nothing
+  std::optional<Endpoint> path = std::nullopt;  // without one we answer, and begin nothing
   PeerKind kind = PeerKind::Trellis;
 };
 

@@ -62,8 +62,7 @@ void Node::State::repeat(TimePoint now, Peer& peer) {
     repeats = ++hello->repeats;
   } else if (auto* conf = std::get_if<ConfExchange>(&peer.exchange)) {
     if (conf->repeats >= kConfirmationRepeats) {
-      ++peer.unanswered_confs;
-      return replace(now, peer, "InitConf unanswered");
+      return give_up(now, peer, *conf);
     }
     repeats = ++conf->repeats;
   }
@@ -80,6 +79,18 @@ void Node::State::send_again(TimePoint now, Peer& peer) {
   } else if (const auto* conf = std::get_if<ConfExchange>(&peer.exchange)) {
     transmit(peer.id, *peer.path, conf->init_conf);
   }
+}
+
+void Node::State::give_up(TimePoint now, Peer& peer, const ConfExchange& conf) {
+  forget_given_up(peer);
+  peer.given_up = ConfSent{conf.sent.sidi, conf.sent.responder_key.clone()};
+  replace(now, peer, "InitConf unanswered");
+  by_session.emplace(peer.given_up->sidi, peer.id);
+}
+
+void Node::State::forget_given_up(Peer& peer) {
+  if (peer.given_up) by_session.erase(peer.given_up->sidi);
+  peer.given_up.reset();
 }
 
 /// Ends the running exchange in favour of a new one; a pending key stays live with the owner.
@@ -144,7 +155,7 @@ void Node::State::adopt(Peer& peer, const CurrentExchange& current) {
   peer.timers.arm(PeerTimer::Expire, current.age_from + kRejectAfter);
   // A biscuit that was issued before could bring a key back that its maker has dropped.
   peer.biscuits_dead_to = biscuits.last();
-  peer.unanswered_confs = 0;
+  forget_given_up(peer);
 }
 
 void Node::State::arm_begin(TimePoint now, Peer& peer) {

@@ -1,6 +1,8 @@
 #include "protocol/rosenpass/constants.h"
 #include "protocol/rosenpass/node_state.h"
 
+#include <algorithm>
+
 /// What comes in. Each step is cheaper than the one behind it, and says no as early as it can.
 namespace trellis::rosenpass {
 
@@ -91,6 +93,12 @@ Expected<void, Drop> Node::State::on_init_conf(TimePoint now, const Endpoint& fr
 Expected<void, Drop> Node::State::on_empty_data(TimePoint now, const EmptyData& message) {
   Peer* peer = find_session(message.sid);
   if (peer == nullptr) return fail(Drop::UnknownSession);
+  if (peer->given_up && peer->given_up->sidi == message.sid) {
+    if (!is_acknowledged(peer->given_up->responder_key, message)) return fail(Drop::BadAuth);
+    peer->patience = std::min(peer->patience + 1, kPatienceMost);
+    forget_given_up(*peer);
+    return fail(Drop::Late);
+  }
   const auto* own = std::get_if<ConfExchange>(&peer->exchange);
   if (own == nullptr) return fail(Drop::WrongState);
   if (now - own->first_sent >= kRejectAfter) return fail(Drop::Stale);  // we slept

@@ -25,6 +25,8 @@ struct Node::State {
   void abandon(TimePoint now, Peer& peer);
   void expire(TimePoint now, Peer& peer);
   void release_pending(Peer& peer);
+  void give_up(TimePoint now, Peer& peer, const ConfExchange& conf);
+  void forget_given_up(Peer& peer);
   void replace(TimePoint now, Peer& peer, const char* reason);
   void complete_as_initiator(TimePoint now, Peer& peer);
   void complete_as_responder(TimePoint now, Peer& peer, const Endpoint& from,

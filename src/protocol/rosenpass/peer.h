@@ -14,7 +14,7 @@ namespace trellis::rosenpass {
 //              begin                RespHello             EmptyData, confirm
 //   Idle -----------------> Hello -----------------> Conf -----------------> Idle
 //     ^                    |  ^  \ 60 s: a new one    |  |
-//     |      InitConf      |  |   `---> Hello         |  | two repeats unanswered
+//     |      InitConf      |  |   `---> Hello         |  | all repeats unanswered
 //     +--------------------+  +-----------------------|--+
 //     +-----------------------------------------------+  InitConf, unless ours goes on [pair rule
 //     1]
@@ -66,21 +66,22 @@ struct Peer {
   PeerId id;
   Counterpart counterpart;
   PeerKind kind;
-  std::optional<Endpoint> path;
+  std::optional<Endpoint> path = std::nullopt;
 
-  OwnExchange exchange;
+  OwnExchange exchange = NoExchange{};
   TimePoint exchange_since;
-  std::optional<CurrentExchange> current;
+  std::optional<CurrentExchange> current = std::nullopt;
   BiscuitNumber biscuits_dead_to = 0;  // numbers up to here open nothing any more
-  std::optional<AcceptedConf> accepted;
-  TimerTable<PeerTimer> timers;
+  std::optional<AcceptedConf> accepted = std::nullopt;
+  TimerTable<PeerTimer> timers = {};
 
-  TimePoint trying_since;          // exchanges have been wanted, and none completed, since
-  int unanswered_confs = 0;        // exchanges in a row that ended by two unanswered InitConf
-  std::optional<TimePoint> heard;  // a fresh and authentic message, of any protocol
-  PeerBudgets budgets;
-  PeerStatus counters;                // only its counters and its last drop are kept here
-  std::optional<TimePoint> deadline;  // as the node has it in its order of deadlines
+  TimePoint trying_since;  // exchanges have been wanted, and none completed, since
+  std::optional<ConfSent> given_up = std::nullopt;  // the last InitConf that stayed unanswered
+  int patience = 0;                                 // answers to such ones that came too late
+  std::optional<TimePoint> heard = std::nullopt;  // a fresh and authentic message, of any protocol
+  PeerBudgets budgets = {};
+  PeerStatus counters = {};  // only its counters and its last drop are kept here
+  std::optional<TimePoint> deadline = std::nullopt;  // as the node has it in its order of deadlines
 
   ExchangeState state() const { return static_cast<ExchangeState>(exchange.index()); }
   bool path_answers(TimePoint now) const { return heard && now - *heard < kPathAnswersFor; }
