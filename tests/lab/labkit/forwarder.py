@@ -8,6 +8,7 @@ On stdin it takes one JSON object a line and answers each with one on stdout:
 
     {"set": {...fields of Impairment...}, "direction": "ab" | "ba" | null}
     {"counters": true}
+    {"drain": true}    answered once nothing is under way and nothing waits to be taken in
 
 The end of stdin ends it. What never leaves a link always passes untouched (address resolution,
 group membership, other link-local multicast): what is impaired is the path, not the cable's plug.
@@ -174,6 +175,9 @@ class Cable:
         for name, direction in self.directions.items():
             if "set" in request and request.get("direction") in (None, name):
                 direction.rules = Impairment(**request["set"])
+        return self.counters()
+
+    def counters(self) -> dict:
         return {name: direction.counters for name, direction in self.directions.items()}
 
     @staticmethod
@@ -203,9 +207,15 @@ def main() -> None:
     for descriptor in (*by_descriptor, sys.stdin.fileno()):
         poller.register(descriptor, select.EPOLLIN)
     pending = b""
+    drains = 0
     while True:
-        timeout = cable.timeout()
-        for descriptor, _ in poller.poll(timeout):
+        timeout = 0.001 if drains else cable.timeout()
+        ready = poller.poll(timeout)
+        if drains and not ready and cable.timeout() is None:
+            for _ in range(drains):
+                print(json.dumps(cable.counters()), flush=True)
+            drains = 0
+        for descriptor, _ in ready:
             if descriptor in by_descriptor:
                 cable.forward(by_descriptor[descriptor])
                 continue
@@ -214,7 +224,11 @@ def main() -> None:
                 return
             *lines, pending = (pending + data).split(b"\n")
             for line in lines:
-                print(json.dumps(cable.command(json.loads(line))), flush=True)
+                request = json.loads(line)
+                if "drain" in request:
+                    drains += 1
+                else:
+                    print(json.dumps(cable.command(request)), flush=True)
         cable.deliver()
 
 

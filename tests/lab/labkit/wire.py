@@ -46,6 +46,10 @@ class Wire:
         """What became of the frames that `sent_by` sent, by name: see `Direction.counters`."""
         return self._ask({"counters": True})["ab" if sent_by is self._ends[0] else "ba"]
 
+    def drain(self) -> None:
+        """Waits until all that was sent so far has passed or is lost."""
+        self._ask({"drain": True})
+
     def close(self) -> None:
         if self._process.stdin:
             self._process.stdin.close()
