@@ -1,5 +1,6 @@
 #include "protocol/wireguard/noise.h"
 
+#include "base/secret_dump.h"
 #include "crypto/aead.h"
 #include "crypto/x25519.h"
 #include "protocol/wireguard/constants.h"
@@ -64,6 +65,7 @@ struct Mixed {
 /// The psk token of the response.
 Mixed mix_preshared_key(const ChainingKey& chaining_key, const Digest& hash,
                         const crypto::PresharedKey& preshared_key) {
+  dump_secret("preshared-key", preshared_key.expose());
   auto [next, tau, key] = crypto::kdf3(chaining_key, preshared_key.expose());
   Digest mixed = hash;
   mix_hash(mixed, tau.expose());
