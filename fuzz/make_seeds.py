@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Makes the seeds of the fuzz targets, fuzz/corpus/TARGET/*, from the vectors of tests/vectors and
+from a few words about the formats. Run it again after a change; seeds are kept in the repository.
+"""
+
+import json
+import struct
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CORPUS = ROOT / "fuzz" / "corpus"
+VECTORS = ROOT / "tests" / "vectors"
+
+
+def seed(target: str, name: str, data: bytes | str) -> None:
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
+
+
+def wireguard() -> dict[str, bytes]:
+    """Every kind of message, from the vectors."""
+    handshake = json.loads((VECTORS / "wireguard" / "handshake.json").read_text())["handshakes"][0]
+    found = {name: bytes.fromhex(handshake[name]) for name in ("initiation", "response")}
+    found["keepalive"], found["data"] = (bytes.fromhex(sent["datagram"])
+                                         for sent in handshake["initiator_sends"][:2])
+    found["cookie"] = struct.pack("<II", 3, 0x01020304) + bytes(range(56))
+    return found
+
+
+def rosenpass() -> dict[str, bytes]:
+    known = json.loads((VECTORS / "rosenpass" / "v02_handshake.json").read_text())["messages"]
+    return {name: bytes.fromhex(text) for name, text in hex_leaves(known)}
+
+
+def hex_leaves(value, name="message"):
+    """Names and texts of a tree of hexadecimal texts."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            yield from hex_leaves(below, key)
+
+
+def inner_packets() -> dict[str, bytes]:
+    v4 = bytes.fromhex("4500001c00010000400100006440070164400702") + bytes(8)
+    v6 = bytes.fromhex("6000000000081140") + bytes(31) + b"\1" + bytes(8)
+    return {"v4": v4, "v4-options": b"\x46\0\0\x20" + v4[4:20] + b"\1\1\1\0" + v4[20:], "v6": v6,
+            "v4-padded": v4 + bytes(4), "v4-cut": v4[:18], "v4-long": v4[:2] + b"\1" + v4[3:],
+            "v6-cut": v6[:44], "version-5": b"\x55" + v4[1:]}
+
+
+def stun() -> dict[str, bytes]:
+    request = struct.pack(">HHI", 1, 8, 0x2112A442) + bytes(range(12)) + bytes.fromhex(
+        "8022000474657374")
+    return {"stun": request, "stun-cut": request[:-4],
+            "stun-in-an-index": struct.pack("<I", 4) + request}
+
+
+# Steps of rosenpass_node: see step() there.
+TIME_MS, TIME_S, TO_NODE, TO_PEER, CHANGED, REPLAYED, MADE_UP, RAW, STRANGER, FORGED = (
+    0, 1, 2, 4, 6, 7, 8, 9, 10, 11)
+
+
+def node_scripts() -> dict[str, bytes]:
+    def ms(duration: int) -> list[int]:
+        return [TIME_MS, *duration.to_bytes(2, "big")]
+
+    exchange = [TO_NODE, TO_PEER, TO_NODE, TO_PEER]
+    peer_begins = [*ms(1), *exchange]
+    renewal = [TIME_S, 125, *exchange, *exchange]
+    return {
+        "peer-begins": bytes([0, *peer_begins]),
+        "both-begin": bytes([1, *ms(1), *exchange, *exchange, *exchange]),
+        "renewals": bytes([1, *peer_begins, *renewal, *renewal, *renewal]),
+        "expires": bytes([3, *peer_begins, TIME_S, 255, *ms(10)]),
+        "replays": bytes([0, *peer_begins, REPLAYED, 9, 0, REPLAYED, 9, 1, REPLAYED, 2, 1]),
+        "answers-only-repeats": bytes([1, *ms(1), *ms(900), *ms(2000), TIME_S, 61, *exchange]),
+        "changed": bytes([0, *ms(1), CHANGED, 0, 0, 99, 1, 2, TO_NODE, TO_PEER, CHANGED, 1, 0, 20,
+                          1, 2, CHANGED, 1, 0, 130, 1, 2]),
+        "made-up": bytes([1, *ms(1), *(b for t in range(4) for b in (MADE_UP, t))]) + bytes(900),
+        "strangers": bytes([1, *ms(1), STRANGER, 200, 1, STRANGER, 2, 0, STRANGER, 2, 2,
+                            STRANGER, 3, 4]),
+        "forged-biscuits": bytes([0, *ms(1), TO_NODE, *(FORGED, 0, 0, 0, 1), *bytes(16),
+                                  *(FORGED, 0, 0, 0, 0), *bytes(16), *(FORGED, 0, 7, 0, 0),
+                                  *bytes(16), TO_PEER, TO_NODE, TO_PEER]),
+        "conf-unanswered": bytes([1, *ms(1), TO_PEER, TO_NODE, *(ms(1500) * 8)]),
+    }
+
+
+def state_files() -> dict[str, str]:
+    key = "z718qKenPt0DTz9PGj16HPqeGw/yCzRJQmLlMg2hfzM="
+    pin = {"wireguard_key": key, "rosenpass_key": "1:" + "ab" * 32, "peer": "bob"}
+    good = {"version": 1, "timestamps_reserved": 1790000000000000000, "pins": [pin]}
+    return {"good": json.dumps(good, indent=2) + "\n", "empty": "",
+            "cut": json.dumps(good)[:40], "newer": json.dumps({**good, "version": 2}),
+            "older": json.dumps({**good, "version": 0}), "no-version": "{}",
+            "twice": json.dumps({**good, "pins": [pin, pin]}), "no-pins": '{"version": 1}',
+            "bad-key": json.dumps({**good, "pins": [{**pin, "wireguard_key": "AAAA"}]}),
+            "bad-pin": json.dumps({**good, "pins": [1]})}
+
+
+def main() -> None:
+    for name, data in inner_packets().items():
+        seed("inner_ip", name, data)
+    for name, data in wireguard().items():
+        seed("wireguard_messages", name, data)
+        seed("demultiplexer", f"wireguard-{name}", data)
+    seed("wireguard_messages", "short", b"\4\0\0\0" + bytes(12))
+    for name, data in rosenpass().items():
+        seed("rosenpass_messages", name, data)
+        seed("demultiplexer", f"rosenpass-{name}", data)
+    for first in (0x85, 0x86, 0x87, 0x81):
+        seed("rosenpass_messages", f"unsupported-{first:x}", bytes([first]) + bytes(63))
+    for name, data in stun().items():
+        seed("demultiplexer", name, data)
+    for name, data in node_scripts().items():
+        seed("rosenpass_node", name, data)
+    for name, text in state_files().items():
+        seed("state_file", name, text)
+
+
+if __name__ == "__main__":
+    main()

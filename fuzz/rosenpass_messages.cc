@@ -1,0 +1,29 @@
+// Rosenpass's messages in the suite that is deployed: reading, writing, and their mac.
+
+#include "crypto/kem.h"
+#include "input.h"
+#include "protocol/rosenpass/messages.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace trellis;
+  using namespace trellis::rosenpass;
+  static const Layout layout(crypto::suite_rosenpass());
+  const ByteView datagram = std::as_bytes(std::span(data, size));
+  const crypto::Digest mac_key{};
+  (void)has_valid_mac(datagram, mac_key);
+  const auto message = layout.parse(datagram);
+  if (message) CHECK(layout.accepts(datagram));
+  if (!message) return 0;
+
+  // Written again, it is the same but for what is reserved, the mac and the cookie.
+  const ByteVector written =
+      std::visit([&](const auto& m) { return layout.write(m, mac_key); }, *message);
+  CHECK(written.size() == size && written[0] == datagram[0]);
+  CHECK(std::ranges::equal(std::span(written).subspan(4, size - 4 - kTrailerSize),
+                           datagram.subspan(4, size - 4 - kTrailerSize)));
+  CHECK(has_valid_mac(written, mac_key));
+  ByteVector spoilt = written;
+  fuzz::spoil(spoilt, size / 2, 1);
+  CHECK(!has_valid_mac(spoilt, mac_key));
+  return 0;
+}
