@@ -22,11 +22,10 @@ constexpr Duration kRekeyTimeout = 5s;
 constexpr Duration kKeepaliveTimeout = 10s;
 
 // Not in the paper's table, but in its text or in every implementation.
-constexpr Duration kRekeyJitterMax = 333ms;                // added to each retry [WG 6.1]
-constexpr Duration kZeroKeysAfter = 3 * kRejectAfterTime;  // sessions are wiped [WG 6.3]
-constexpr Duration kCookieLifetime = 120s;                 // of a secret and of a cookie [WG 5.4.7]
-constexpr Duration kInitiationInterval = 20ms;             // of one peer, as responder, at least
-constexpr std::size_t kPaddingUnit = 16;                   // [WG 5.4.6]
-constexpr std::size_t kStagedPacketsMax = 128;             // of one peer, waiting for a session
+constexpr Duration kRekeyJitterMax = 333ms;     // added to each retry [WG 6.1]
+constexpr Duration kCookieLifetime = 120s;      // of a secret and of a cookie [WG 5.4.7]
+constexpr Duration kInitiationInterval = 20ms;  // of one peer, as responder, at least
+constexpr std::size_t kPaddingUnit = 16;        // [WG 5.4.6]
+constexpr std::size_t kStagedPacketsMax = 128;  // of one peer, waiting for a session
 
 }  // namespace trellis::wireguard

@@ -3,7 +3,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "crypto/aead.h"
-#include "protocol/wireguard/allowed_ips.h"
+#include "protocol/wireguard/config.h"
 #include "protocol/wireguard/constants.h"
 #include "protocol/wireguard/counters.h"
 #include "protocol/wireguard/event.h"
@@ -40,20 +40,6 @@ struct InboundDatagram {
 struct InboundPacket {
   PeerId peer;
   MutableByteView bytes;
-};
-
-/// Whether the device sends to where a peer was heard last, or leaves that to its owner.
-enum class Roaming : std::uint8_t { Follow, Report };
-/// What start_handshake does with one that runs.
-enum class Running : std::uint8_t { Keep, Cancel };
-
-struct Config {
-  std::optional<crypto::PrivateKey> private_key;  // without one nothing is sent or answered
-  Roaming roaming = Roaming::Follow;
-  Duration handshake_retry = kRekeyTimeout;
-  std::size_t mtu = 1420;  // padding does not go beyond it
-  /// Handshake messages of all peers that are worked on; above half of it cookies are asked for.
-  std::uint32_t handshakes_per_second = 500;
 };
 
 enum class DeviceError {
@@ -94,7 +80,7 @@ class Device {
   ~Device();
 
   /// Ends all sessions. A peer that has the new public key is removed. Nothing: no key.
-  void set_private_key(TimePoint now, std::optional<crypto::PrivateKey> key);
+  void set_private_key(std::optional<crypto::PrivateKey> key);
   const std::optional<crypto::PrivateKey>& private_key() const;
   std::optional<crypto::PublicKey> public_key() const;
 

@@ -26,7 +26,8 @@ struct InitiationAccepted {
   KeyId key;
 };
 
-/// Our initiation had no answer within the retry time. Tells nothing of the last one of all.
+/// Our initiation had no answer within the retry time. It is repeated, until kRekeyAttemptTime is
+/// over.
 struct HandshakeUnanswered {
   PeerId peer;
   std::uint32_t attempt;  // 1 for the first
@@ -39,7 +40,8 @@ struct KeyNeeded {
 };
 
 /// A fresh authenticated message came from another address than the peer's endpoint. With
-/// Roaming::Follow the endpoint has moved, with Roaming::Report it has not.
+/// Roaming::Follow the endpoint has moved; with Roaming::Report it has not, and this is told at
+/// most once a second for the same address.
 struct Moved {
   PeerId peer;
   Endpoint endpoint;

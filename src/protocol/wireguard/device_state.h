@@ -1,0 +1,53 @@
+#pragma once
+
+#include "protocol/wireguard/allowed_ips.h"
+#include "protocol/wireguard/device.h"
+#include "protocol/wireguard/load_gate.h"
+#include "protocol/wireguard/mac.h"
+#include "protocol/wireguard/peer.h"
+#include "protocol/wireguard/shared.h"
+
+#include <map>
+#include <set>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace trellis::wireguard {
+
+/// What a device is made of. Internal to the module.
+struct Device::State {
+  State(Config config, Random& random, TimestampSource& timestamps);
+
+  Peer& peer(PeerId id);
+  const Peer& peer(PeerId id) const;
+  void set_identity(const std::optional<crypto::PrivateKey>& key);
+
+  /// To be called after everything that may have armed a timer of the peer.
+  void reschedule(Peer& peer);
+
+  // device_messages.cc
+  void handle_initiation(TimePoint now, const Endpoint& from, const HandshakeInitiation& message);
+  void handle_response(TimePoint now, const Endpoint& from, const HandshakeResponse& message);
+  void handle_cookie(TimePoint now, const CookieReply& message);
+  std::optional<InboundPacket> handle_data(TimePoint now, const Endpoint& from,
+                                           const DataMessage& message, MutableByteView datagram);
+  std::optional<InboundPacket> accept_inner(const Peer& from, MutableByteView text);
+  /// Whether there is time for it; sends a cookie where one is due.
+  bool admit(TimePoint now, const Endpoint& from, const HandshakeInitiation& message);
+
+  Shared shared;
+  std::optional<CookieChecker> cookies;  // while there is an identity
+  LoadGate gate;
+  // A map, so that peers come in the order of their addition. After `shared`: a dying peer gives
+  // its indices back.
+  std::map<PeerId, Peer> peers{};
+  std::unordered_map<crypto::PublicKey, PeerId> by_key{};
+  AllowedIps allowed_ips{};
+  std::uint32_t next_id = 1;
+  // When to look at a peer's timers: never too late, sometimes too early, so that the packet path
+  // need not touch it.
+  std::set<std::pair<TimePoint, PeerId>> schedule{};
+};
+
+}  // namespace trellis::wireguard
