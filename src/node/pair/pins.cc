@@ -23,8 +23,8 @@ const Pins::Pin* Pins::find(const crypto::PublicKey& peer) const {
   return it == pins_.end() ? nullptr : &it->second;
 }
 
-bool Pins::pin(const crypto::PublicKey& peer, Pin pin) {
-  return pins_.try_emplace(peer, std::move(pin)).second;
+bool Pins::pin(const crypto::PublicKey& peer, const Pin& pin) {
+  return pins_.try_emplace(peer, pin).second;
 }
 
 void Pins::trust(const crypto::PublicKey& peer, const std::string& name,

@@ -32,7 +32,7 @@ class Pins {
   const Pin* find(const crypto::PublicKey& peer) const;
 
   /// After a completed exchange; a pin that exists stays. True if something changed.
-  bool pin(const crypto::PublicKey& peer, Pin pin);
+  bool pin(const crypto::PublicKey& peer, const Pin& pin);
   /// By a local administrator's word: what is offered now replaces what was pinned under this
   /// WireGuard key and under this name.
   void trust(const crypto::PublicKey& peer, const std::string& name,

@@ -42,6 +42,8 @@ class Node {
   static Expected<Node, NodeError> create(const crypto::Suite& suite, OwnKeys keys, Random& random);
   Node(Node&&) noexcept;
   Node& operator=(Node&&) noexcept;
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
   ~Node();
 
   const PeerHash& own_pid() const;

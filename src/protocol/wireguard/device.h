@@ -77,6 +77,8 @@ class Device {
   Device(Config config, Random& random, TimestampSource& timestamps);
   Device(Device&&) noexcept;
   Device& operator=(Device&&) noexcept;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
   ~Device();
 
   /// Ends all sessions. A peer that has the new public key is removed. Nothing: no key.
