@@ -88,6 +88,48 @@ def node_scripts() -> dict[str, bytes]:
     }
 
 
+# Steps of wireguard_device: see step() there.
+WG_MS, WG_S, WG_INITIATE, WG_ANSWER, WG_SEND, WG_SEND_RAW, WG_TEXT, WG_TEXT_RAW, WG_CHANGED = (
+    0, 1, 2, 4, 7, 8, 9, 10, 11)
+WG_REPLAYED, WG_MADE_UP, WG_COOKIE, WG_CONFIGURE = 12, 13, 14, 15
+
+
+def device_scripts() -> dict[str, bytes]:
+    v4 = bytes([0, 8]) + bytes(28)  # read by inner_packet()
+    v6 = bytes([1, 8]) + bytes(48)
+    ask = bytes([WG_INITIATE, 1, 1])
+    peer_asks = ask + bytes([WG_ANSWER, 1, 1, WG_TEXT, 0, 1]) + v4
+    we_ask = bytes([WG_SEND]) + v4 + bytes([WG_ANSWER, 1, 1, WG_SEND]) + v6
+    flood = b"".join(bytes([WG_INITIATE, n, 1]) for n in range(40))
+    return {
+        "peer-asks": b"\0" + peer_asks + bytes([WG_TEXT, 0, 200]) + v6,
+        "we-ask": b"\1" + we_ask + bytes([WG_TEXT, 0, 1]) + v4,
+        "second-key": b"\0" + bytes([WG_SEND]) + v4 + bytes([WG_ANSWER, 1, 2]),
+        "wrong-key": b"\0" + bytes([WG_SEND]) + v4 + bytes([WG_ANSWER, 1, 3]),
+        "no-key": b"\0" + bytes([WG_CONFIGURE, 0, 0]) + ask + bytes([WG_SEND]) + v4,
+        "no-endpoint": b"\4" + bytes([WG_SEND]) + v4 + peer_asks,
+        "flood": b"\2" + flood + bytes([WG_ANSWER, 1, 1]) * 40 + flood,
+        "cookie": b"\0" + bytes([WG_SEND]) + v4 + bytes([WG_COOKIE, 2]) * 2
+                  + bytes([WG_S, 6, WG_ANSWER, 1, 1]),
+        "replays": b"\0" + peer_asks + bytes([WG_REPLAYED, 1, 0, 1, WG_REPLAYED, 1, 1, 1,
+                                              WG_REPLAYED, 0, 0, 1]),
+        "changed": b"\0" + peer_asks + b"".join(
+            bytes([WG_CHANGED, m, 0, at, 1, 1]) for m in (0, 1) for at in (5, 20, 50, 90, 120, 140)),
+        "made-up": b"\0" + peer_asks + we_ask + b"".join(
+            bytes([WG_MADE_UP, t, *([3] if t == 3 else []), 0]) + bytes(148 if t == 0 else
+            92 if t == 1 else 64 if t == 2 else 80) + b"\1" for t in range(4)),
+        "texts": b"\0" + peer_asks + b"".join(
+            bytes([WG_TEXT_RAW, 0, 1, len(t)]) + t for t in (b"", b"\x45", b"\x60" + bytes(39),
+            bytes.fromhex("4500001400000000400100000b0000010a000002"), bytes(20))),
+        "malformed": b"\0" + bytes([WG_SEND_RAW, 3]) + b"abc" + bytes([WG_SEND_RAW, 20])
+                     + bytes.fromhex("4500001400000000400100000b0000010b000002"),
+        "renewal": b"\0" + peer_asks + we_ask + bytes([WG_S, 125]) + we_ask + bytes([WG_S, 60])
+                   + we_ask + bytes([WG_S, 200]) + we_ask,
+        "old-timestamp": b"\0" + ask + bytes([WG_S, 1, WG_INITIATE, 1, 0, WG_MS, 0, 5]) + ask,
+        "configured": b"\0" + b"".join(bytes([WG_CONFIGURE, n, 1]) + peer_asks for n in range(8)),
+    }
+
+
 def state_files() -> dict[str, str]:
     key = "z718qKenPt0DTz9PGj16HPqeGw/yCzRJQmLlMg2hfzM="
     pin = {"wireguard_key": key, "rosenpass_key": "1:" + "ab" * 32, "peer": "bob"}
@@ -116,6 +158,8 @@ def main() -> None:
         seed("demultiplexer", name, data)
     for name, data in node_scripts().items():
         seed("rosenpass_node", name, data)
+    for name, data in device_scripts().items():
+        seed("wireguard_device", name, data)
     for name, text in state_files().items():
         seed("state_file", name, text)
 
