@@ -1,0 +1,99 @@
+#include "crypto/hash.h"
+
+#include "crypto/known_answers_test.h"
+
+#include <gtest/gtest.h>
+
+namespace trellis::crypto {
+namespace {
+
+TEST(Hash, Blake2sOfRfc7693) {
+  EXPECT_EQ(to_hex(blake2s({as_bytes("abc")})),
+            "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982");
+}
+
+TEST(Hash, Blake2) {
+  for (const KnownAnswer& a : known_answers("blake2.txt", "blake2s")) {
+    EXPECT_EQ(to_hex(blake2s({a.at("text")})), to_hex(a.at("digest")));
+  }
+  for (const KnownAnswer& a : known_answers("blake2.txt", "blake2b")) {
+    EXPECT_EQ(to_hex(blake2b(a.at("text"))), to_hex(a.at("digest")));
+  }
+}
+
+TEST(Hash, KeyedBlake2) {
+  for (const KnownAnswer& a : known_answers("blake2.txt", "blake2s mac")) {
+    EXPECT_EQ(to_hex(blake2s_mac(a.at("key"), a.at("text"))), to_hex(a.at("digest")));
+  }
+  for (const KnownAnswer& a : known_answers("blake2.txt", "blake2b keyed")) {
+    EXPECT_EQ(to_hex(blake2b_keyed(a.array<32>("key"), a.at("text"))), to_hex(a.at("digest")));
+  }
+}
+
+TEST(Hash, Sha3) {
+  for (const KnownAnswer& a : known_answers("sha3.txt", "sha3_256")) {
+    EXPECT_EQ(to_hex(sha3_256(a.at("text"))), to_hex(a.at("digest")));
+  }
+  for (const KnownAnswer& a : known_answers("sha3.txt", "shake256")) {
+    ByteVector digest(a.at("digest").size());
+    shake256({a.at("text")}, digest);
+    EXPECT_EQ(to_hex(digest), to_hex(a.at("digest")));
+  }
+}
+
+TEST(Hash, OfPartsIsThatOfTheirConcatenation) {
+  const std::string text(300, 'x');
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    const ByteView first = as_bytes(text).first(cut);
+    const ByteView second = as_bytes(text).subspan(cut);
+    EXPECT_EQ(blake2s({first, second}), blake2s({as_bytes(text)}));
+    Digest parts;
+    Digest whole;
+    shake256({first, second}, parts);
+    shake256({as_bytes(text)}, whole);
+    EXPECT_EQ(parts, whole);
+    EXPECT_EQ(to_hex(hmac_blake2s(as_bytes("key"), {first, second}).expose()),
+              to_hex(hmac_blake2s(as_bytes("key"), {as_bytes(text)}).expose()));
+  }
+}
+
+TEST(Hash, HmacBlake2s) {
+  for (const KnownAnswer& a : known_answers("kdf.txt", "hmac")) {
+    EXPECT_EQ(to_hex(hmac_blake2s(a.at("key"), {a.at("text")}).expose()), to_hex(a.at("digest")));
+  }
+}
+
+TEST(Hash, KdfOfWireGuard) {
+  for (const KnownAnswer& a : known_answers("kdf.txt", "kdf")) {
+    const ChainingKey key(a.array<32>("key"));
+    const ByteView input = a.at("input");
+    EXPECT_EQ(to_hex(kdf1(key, input).expose()), to_hex(a.at("first")));
+    const Kdf2 two = kdf2(key, input);
+    EXPECT_EQ(to_hex(two.first.expose()), to_hex(a.at("first")));
+    EXPECT_EQ(to_hex(two.second.expose()), to_hex(a.at("second")));
+    const Kdf3 three = kdf3(key, input);
+    EXPECT_EQ(to_hex(three.first.expose()), to_hex(a.at("first")));
+    EXPECT_EQ(to_hex(three.second.expose()), to_hex(a.at("second")));
+    EXPECT_EQ(to_hex(three.third.expose()), to_hex(a.at("third")));
+  }
+}
+
+// Both values were also computed with Botan 3.7.1.
+TEST(Hash, KeyedHashesThatRosenpassIsMadeOf) {
+  Bytes<32> data;
+  data.fill(std::byte{0xff});
+  // V02: BLAKE2b keyed twice, with HMAC's pads as keys.
+  Bytes<32> inner_key;
+  Bytes<32> outer_key;
+  inner_key.fill(std::byte{0x36});  // the key is zero
+  outer_key.fill(std::byte{0x5c});
+  EXPECT_EQ(to_hex(blake2b_keyed(outer_key, blake2b_keyed(inner_key, data))),
+            "0598878d976a9308dc5f26421d210368fa7283771b383b2c0b43e67170145067");
+  // V03: SHAKE256 of key and data.
+  Digest digest;
+  shake256({Bytes<32>{}, data}, digest);
+  EXPECT_EQ(to_hex(digest), "ae042fbc01e4b3f6432bff5e9b0bbba1266ed917043eac1edabbf950ab1591ee");
+}
+
+}  // namespace
+}  // namespace trellis::crypto
