@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace trellis::system {
+
+/// Keeps the secrets of this process off disks and away from other processes of the same user: no
+/// core files, no ptrace, no swap, files 0600 by default. Call first thing in `main`, before keys
+/// are read and threads are started. Returns what could not be had, each a sentence that says what
+/// to do; it is for the owner of the machine to see, and no reason to stop.
+///
+/// Secrets lie on the ordinary heap and stack, so all memory is locked, pages as they are first
+/// used. Nothing of it can be in a core file, hence no MADV_DONTDUMP for single pages.
+std::vector<std::string> harden_process();
+
+}  // namespace trellis::system

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "system/descriptor.h"
+
+#include <string>
+#include <utility>
+
+namespace trellis::system {
+
+/// A public key file, read where it lies: it costs address space and page cache, not memory.
+///
+/// Reading a page that was cut off a mapped file ends the process. So the file must be one that
+/// only its owner (we or root) can change; our own tools replace such files by rename, which leaves
+/// the mapping as it is. Whoever edits the file in place can still harm: ask `intact()` before use.
+class MappedFile {
+ public:
+  /// Fails unless the file has exactly `size` bytes; the error names both sizes.
+  static Result<MappedFile> open(const std::string& path, std::size_t size);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  ByteView bytes() const { return bytes_; }
+  /// The file that is mapped still has all its bytes.
+  bool intact() const;
+
+ private:
+  MappedFile(Descriptor descriptor, ByteView bytes)
+      : descriptor_(std::move(descriptor)), bytes_(bytes) {}
+  void unmap();
+
+  Descriptor descriptor_;
+  ByteView bytes_;
+};
+
+}  // namespace trellis::system

@@ -1,0 +1,88 @@
+#pragma once
+
+#include "base/address.h"
+#include "base/result.h"
+#include "system/descriptor.h"
+#include "system/packet_batch.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace trellis::system {
+
+/// A datagram that was received. `bytes` lie in a slot of the caller's batch, with its headroom and
+/// tailroom around them. `from` is never an IPv4-mapped address.
+struct ReceivedDatagram {
+  Endpoint from;
+  MutableByteView bytes;
+};
+
+struct OutgoingDatagram {
+  Endpoint to;
+  ByteView bytes;
+};
+
+/// What went wrong on the way, none of which ends anything.
+struct UdpCounters {
+  std::uint64_t refused = 0;      // ECONNREFUSED: nobody listened there
+  std::uint64_t unreachable = 0;  // ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL; or a family we lack
+  std::uint64_t too_long = 0;     // EMSGSIZE
+  std::uint64_t no_buffers = 0;   // ENOBUFS, ENOMEM
+  std::uint64_t forbidden = 0;    // EPERM, EACCES: a firewall of this host
+  std::uint64_t other = 0;
+  std::uint64_t truncated = 0;  // received, but longer than a slot: dropped
+};
+
+/// One UDP port of both families: 0.0.0.0 and, where the host has IPv6, [::]. Non-blocking. One
+/// thread may receive while another one sends; the counters are then approximate.
+class UdpSocket {
+ public:
+  struct Options {
+    std::uint16_t port = 0;  // 0: the kernel picks one that is free in both families
+    int receive_buffer_bytes = 4 << 20;
+    int send_buffer_bytes = 4 << 20;
+    std::uint32_t mark = 0;  // SO_MARK; 0: none
+    bool loopback_only = false;
+  };
+
+  /// Fails if the port is taken in one of the families, or the mark is not permitted.
+  static Result<UdpSocket> open(const Options& options);
+  UdpSocket(UdpSocket&&) noexcept;
+  UdpSocket& operator=(UdpSocket&&) noexcept;
+  ~UdpSocket();
+
+  std::uint16_t port() const { return port_; }
+  bool has_v6() const { return v6_.valid(); }
+  /// To be watched for reading. -1 for a family that is missing.
+  int descriptor(IpAddress::Family family) const;
+  /// For policy routing. Needs CAP_NET_ADMIN.
+  Result<> set_mark(std::uint32_t mark);
+
+  /// Takes what has arrived, at most `batch.size()` datagrams of one family, into the batch;
+  /// `datagrams` is cleared first. False if nothing is left, so call again while true.
+  bool receive(IpAddress::Family family, PacketBatch& batch,
+               std::vector<ReceivedDatagram>& datagrams);
+
+  /// Sends from the front of `datagrams`, which may mix families; what cannot be sent is counted.
+  /// Returns how many are done with: fewer than all only when the socket's buffer is full.
+  std::size_t send(std::span<const OutgoingDatagram> datagrams);
+
+  const UdpCounters& counters() const { return counters_; }
+
+ private:
+  struct Arrays;
+  UdpSocket();
+  std::size_t send_run(int descriptor, std::span<const OutgoingDatagram> run);
+  void count(int error);
+
+  Descriptor v4_;
+  Descriptor v6_;
+  std::uint16_t port_ = 0;
+  UdpCounters counters_;
+  std::unique_ptr<Arrays> receiving_;
+  std::unique_ptr<Arrays> sending_;
+};
+
+}  // namespace trellis::system
