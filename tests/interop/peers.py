@@ -149,10 +149,14 @@ class OurRosenpass:
         return "--psk" in help_text.stdout + help_text.stderr
 
     def run(self, directory: Path, own: Keys, peer_public: Path, listen: str, *,
-            endpoint: str | None = None, psk: Path | None = None, host: Host | None = None
-            ) -> "OurRunningPeer":
+            endpoint: str | None = None, psk: Path | None = None, host: Host | None = None,
+            kind: str | None = None) -> "OurRunningPeer":
+        """Initiates when it has an endpoint, else waits. `kind`: what the peer is (rust, go): it
+        decides whose exchange goes on where two collide."""
         key_out = directory / "osk"
         argv = pair_arguments(own, peer_public, listen, endpoint, key_out, psk)
+        if kind:
+            argv += ["--kind", kind]
         process = _start([self.program, *argv], directory, host)
         return OurRunningPeer(process, key_out, r"^exchanged [A-Za-z0-9+/]{43}=$")
 

@@ -37,10 +37,10 @@ using namespace rosenpass;
 constexpr const char* kUsage =
     "usage: rosenpass-probe --own-secret FILE --own-public FILE --peer-public FILE\n"
     "                       --listen ADDRESS:PORT --key-out FILE\n"
-    "                       [--endpoint ADDRESS:PORT] [--psk FILE] [--stock] [--log LEVEL]\n"
+    "                       [--endpoint ADDRESS:PORT] [--psk FILE] [--kind KIND] [--log LEVEL]\n"
     "  --endpoint  where the peer is; without it, wait for it\n"
     "  --psk       32 bytes in base64 that both ends have\n"
-    "  --stock     the peer is not of ours: see PeerKind\n";
+    "  --kind      what the peer is: trellis, rust or go. It decides where two exchanges collide\n";
 
 [[noreturn]] void die(const std::string& text) {
   fmt::print(stderr, "rosenpass-probe: {}\n", text);
@@ -57,13 +57,8 @@ Options parse_options(int argc, char** argv) {
       fmt::print("{}", kUsage);
       std::exit(0);
     }
-    if (name == "--stock") {
-      options[name] = "yes";
-    } else if (i + 1 < argc) {
-      options[name] = argv[++i];
-    } else {
-      die(fmt::format("{} wants a value\n{}", name, kUsage));
-    }
+    if (i + 1 == argc) die(fmt::format("{} wants a value\n{}", name, kUsage));
+    options[name] = argv[++i];
   }
   return options;
 }
@@ -96,6 +91,13 @@ Endpoint parse_endpoint(const std::string& text) {
   const auto endpoint = Endpoint::parse(text);
   if (!endpoint) die(fmt::format("{} is no address and port", text));
   return *endpoint;
+}
+
+PeerKind parse_kind(const std::string& text) {
+  if (text == "trellis") return PeerKind::Trellis;
+  if (text == "rust") return PeerKind::Stock;
+  if (text == "go") return PeerKind::StockGo;
+  die(text + " is no kind of peer");
 }
 
 /// The form that the socket interface wants, made and read by its own functions.
@@ -245,7 +247,9 @@ int run(int argc, char** argv) {
   if (const auto endpoint = options.find("--endpoint"); endpoint != options.end()) {
     config.path = parse_endpoint(endpoint->second);
   }
-  if (options.contains("--stock")) config.kind = PeerKind::Stock;
+  if (const auto kind = options.find("--kind"); kind != options.end()) {
+    config.kind = parse_kind(kind->second);
+  }
   const int socket = open_socket(parse_endpoint(required(options, "--listen")));
   const auto peer = node->add_peer(system::boot_now(), std::move(config));
   if (!peer) die("the peer's public key has a wrong size, or is our own");

@@ -154,13 +154,33 @@ def test_a_stranger_gets_no_key(pairs, ours, foreign, name, we_initiate):
     theirs = foreign(name)
     own, other = pairs.own_keys("go", ours), pairs.own_keys("rust", theirs)
     our_address, their_address = free_endpoint(), free_endpoint()
-    us = pairs.start(ours, "ours", own, own.public, our_address,
+    third = theirs.gen_keys(pairs.directory / "third")
+    us = pairs.start(ours, "ours", own, third.public, our_address,
                      endpoint=their_address if we_initiate else None)
     them = pairs.start(theirs, "theirs", other, own.public, their_address,
                        endpoint=None if we_initiate else our_address)
     time.sleep(4)
     assert us.exchanges() == them.exchanges() == 0
     assert us.process.running and not us.key_out.exists()
+
+
+@pytest.mark.parametrize("attempt", range(5))
+@pytest.mark.parametrize("party", PARTIES)
+@pytest.mark.parametrize("name", FOREIGN)
+def test_both_begin_at_once(pairs, ours, foreign, name, party, attempt):
+    """Two Rust peers that do so have different keys 48 times of 50. Either party is the larger."""
+    theirs = foreign(name)
+    own = pairs.own_keys(party, ours)
+    other = pairs.own_keys("rust" if party == "go" else "go", theirs)
+    our_address, their_address = free_endpoint(), free_endpoint()
+    us = pairs.start(ours, "ours", own, other.public, our_address, endpoint=their_address,
+                     kind=name)
+    time.sleep(0.02 * attempt)
+    them = pairs.start(theirs, "theirs", other, own.public, their_address, endpoint=our_address)
+    us.wait_exchanged()
+    them.wait_exchanged()
+    time.sleep(3)
+    assert us.osk() == them.osk()
 
 
 def test_our_two_ends_agree(pairs, ours):

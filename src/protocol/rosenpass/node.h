@@ -14,7 +14,9 @@ namespace trellis::rosenpass {
 /// How a peer's program behaves where two exchanges collide. [pair rule 1]
 enum class PeerKind : std::uint8_t {
   Trellis,  // on InitConf, the end with the larger pid lets its own exchange go on
-  Stock,    // drops its own exchange on InitConf, whatever its pid: so we never drop ours
+  Stock,    // Rust: drops its own exchange on InitConf, whatever its pid. So we never drop ours
+  StockGo,  // go-rosenpass, NetBird: never drops its own, and calls its key expired 180 s later if
+            // we refuse it. So we drop ours, and refuse only what it has repeated
 };
 
 struct PeerConfig {

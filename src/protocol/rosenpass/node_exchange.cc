@@ -118,6 +118,21 @@ void Node::State::expire(TimePoint now, Peer& peer) {
   if (peer.state() == ExchangeState::Idle) arm_begin(now, peer);
 }
 
+/// Whether our own exchange survives the peer's InitConf. They may have crossed: if both ends
+/// stopped, or both went on, each would be left with the other's key. [pair rule 1]
+bool Node::State::goes_on(const Peer& peer) const {
+  if (peer.state() != ExchangeState::Conf) return false;
+  switch (peer.kind) {
+    case PeerKind::Trellis:
+      return identity.own.pid > peer.counterpart.key.pid;
+    case PeerKind::Stock:
+      return true;
+    case PeerKind::StockGo:
+      return false;
+  }
+  return false;
+}
+
 void Node::State::complete_as_initiator(TimePoint now, Peer& peer) {
   const auto* conf = std::get_if<ConfExchange>(&peer.exchange);
   CHECK(conf != nullptr);
@@ -139,12 +154,7 @@ void Node::State::complete_as_responder(TimePoint now, Peer& peer, const Endpoin
   events.push_back(Accepted{peer.id, id, std::move(completed.osk), age_from, from});
   adopt(peer, CurrentExchange{id, age_from, Role::Responder});
 
-  // Two InitConf may have crossed. If both ends stopped, or both went on, each would be left with
-  // the other's key. [pair rule 1]
-  const bool ours_goes_on =
-      peer.state() == ExchangeState::Conf &&
-      (peer.kind == PeerKind::Stock || identity.own.pid > peer.counterpart.key.pid);
-  if (ours_goes_on) return;
+  if (goes_on(peer)) return;
   release_pending(peer);
   set_exchange(now, peer, NoExchange{}, "accepted");
 }
@@ -153,8 +163,9 @@ void Node::State::complete_as_responder(TimePoint now, Peer& peer, const Endpoin
 void Node::State::adopt(Peer& peer, const CurrentExchange& current) {
   peer.current = current;
   peer.timers.arm(PeerTimer::Expire, current.age_from + kRejectAfter);
-  // A biscuit that was issued before could bring a key back that its maker has dropped.
-  peer.biscuits_dead_to = biscuits.last();
+  // A biscuit that was issued before could bring a key back that its maker has dropped. Only
+  // go-rosenpass drops none, and is stuck when one is refused.
+  if (peer.kind != PeerKind::StockGo) peer.biscuits_dead_to = biscuits.last();
   forget_given_up(peer);
 }
 

@@ -85,6 +85,7 @@ Expected<void, Drop> Node::State::on_init_conf(TimePoint now, const Endpoint& fr
   if (!issued_at) return blame(now, peer, Drop::Stale);
   auto completed = complete_exchange(*biscuit, message, identity, peer.counterpart);
   if (!completed) return blame(now, peer, completed.error());
+  peer.biscuits_dead_to = biscuit->number;  // ICR6
   complete_as_responder(now, peer, from, message, *issued_at, *std::move(completed));
   update_deadline(peer);
   return {};

@@ -28,6 +28,7 @@ struct Node::State {
   void give_up(TimePoint now, Peer& peer, const ConfExchange& conf);
   void forget_given_up(Peer& peer);
   void replace(TimePoint now, Peer& peer, const char* reason);
+  bool goes_on(const Peer& peer) const;
   void complete_as_initiator(TimePoint now, Peer& peer);
   void complete_as_responder(TimePoint now, Peer& peer, const Endpoint& from,
                              const InitConf& message, TimePoint age_from,

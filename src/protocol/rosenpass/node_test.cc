@@ -667,6 +667,28 @@ TEST(Node, NeverDropsItsExchangeForAStockPeer) {
   EXPECT_EQ(world.first().released, 0);
 }
 
+TEST(Node, LetsTheExchangeOfGoRosenpassWin) {
+  // It has its InitConf out while ours is proven: refused, it would call its key expired.
+  World world;
+  world.first().add_peer(world.net.now(), kSecond, PeerKind::StockGo);
+  world.second().add_peer(world.net.now(), std::nullopt, PeerKind::StockGo);
+  std::optional<testing::SimDatagram> held;
+  world.net.set_filter([&](TimePoint, const testing::SimDatagram& datagram) {
+    if (datagram.from != kFirst || !is(MessageType::InitConf, datagram.bytes)) return true;
+    if (!held) held = datagram;
+    return false;
+  });
+  ASSERT_TRUE(world.net.run_until(1s, [&] { return held.has_value(); }));
+  world.second().node().set_path(world.net.now(), world.second().peer, kFirst);
+  ASSERT_TRUE(world.net.run_until(5s, [&] { return world.second().status().proven == 1; }));
+  world.net.inject(*held);
+  world.net.run_for(20ms);
+  EXPECT_EQ(world.second().status().accepted, 1U);
+  world.net.inject(*held);
+  world.net.run_for(20ms);
+  EXPECT_EQ(world.second().status().accepted, 1U) << "but once";
+}
+
 TEST(Node, IsNotHeldUpByReplaysFromForgedSources) {
   std::vector<Duration> times;
   for (std::uint64_t seed = 0; seed < 40; ++seed) {
@@ -857,6 +879,41 @@ TEST(Node, KeepsACallShortHoweverManyPeersAreDue) {
     ASSERT_LT(++calls, 100);
   }
   EXPECT_EQ(sent, 50);
+}
+
+/// What may happen to one datagram.
+enum class Fate { Arrives, Lost, Late, TwiceAndLate, kCount };
+
+/// Every fate of each of the first datagrams, by both assignments of the larger pid, with one end
+/// or both beginning: the ends always agree in the end, and stay so.
+TEST(Node, AgreesWhateverBecomesOfTheFirstDatagrams) {
+  const std::uint64_t depth = seeds(5);
+  std::uint64_t scripts = 1;
+  for (std::uint64_t i = 0; i < depth; ++i) scripts *= static_cast<std::uint64_t>(Fate::kCount);
+  for (std::uint64_t run = 0; run < 4 * scripts; ++run) {
+    SCOPED_TRACE("run " + std::to_string(run));
+    const bool both_begin = run % 4 < 2;
+    World world({.faults = {.delay = 20ms}, .first_is_larger = run % 2 == 0});
+    std::uint64_t script = run / 4;
+    std::uint64_t decided = 0;
+    world.net.set_filter([&](TimePoint, const testing::SimDatagram& datagram) {
+      if (decided++ >= depth) return true;
+      const Fate fate = static_cast<Fate>(script % static_cast<std::uint64_t>(Fate::kCount));
+      script /= static_cast<std::uint64_t>(Fate::kCount);
+      if (fate == Fate::Late || fate == Fate::TwiceAndLate) world.net.inject(datagram, 900ms);
+      return fate == Fate::Arrives || fate == Fate::TwiceAndLate;
+    });
+    if (both_begin) {
+      world.introduce_both();
+    } else {
+      world.introduce_first();
+    }
+    ASSERT_TRUE(world.net.run_until(6s, [&] { return world.agree(); }));
+    world.net.run_for(5s);
+    ASSERT_TRUE(world.agree());
+    ASSERT_EQ(world.first().status().state, ExchangeState::Idle);
+    ASSERT_EQ(world.second().status().state, ExchangeState::Idle);
+  }
 }
 
 /// An hour under loss, restarts and sleeps: no dead key is ever handed out (checked by End), and
