@@ -142,6 +142,44 @@ def state_files() -> dict[str, str]:
             "bad-pin": json.dumps({**good, "pins": [1]})}
 
 
+def uapi_requests() -> dict[str, str]:
+    key, other, third = "a0" * 32, "b1" * 32, "c2" * 32
+    peer = f"public_key={key}\n"
+    device = f"set=1\nprivate_key={other}\nlisten_port=51820\nfwmark=0x10\nreplace_peers=true\n"
+    full = (f"preshared_key={third}\nendpoint=192.0.2.1:51820\npersistent_keepalive_interval=25\n"
+            "replace_allowed_ips=true\nallowed_ip=10.0.0.0/8\nallowed_ip=fd00::/64\n"
+            "protocol_version=1\n")
+    own = "9eb81d8b6d1ed48b6c2f0c5d3f3a3b0c7e0a55a4d0a6b7a1d1b8f3f27c19c53d"
+    return {
+        "whole": device + peer + full + "\n",
+        "two-peers": device + peer + full + f"public_key={third}\nallowed_ip=10.0.0.0/8\n\n",
+        "update-only": f"set=1\n{peer}update_only=true\n{full}\n",
+        "updated": f"set=1\n{peer}{full}{peer}update_only=true\nendpoint=[2001:db8::1]:1\n\n",
+        "removed": f"set=1\n{peer}{full}{peer}remove=true\nallowed_ip=10.0.0.0/8\n\n",
+        "late-update-only": f"set=1\n{peer}{full}update_only=true\n\n",
+        "allowed-ip-removed": f"set=1\n{peer}{full}allowed_ip=-10.0.0.0/8\nallowed_ip=+::/0\n",
+        "own-key": f"set=1\nprivate_key={own}\n{peer}{full}\n",
+        "no-key": f"set=1\nprivate_key={'00' * 32}\nfwmark=\nfwmark=5\n\n",
+        "get": "get=1\n\n", "no-equals": "set=1\nx\n", "long-line": "set=1\n" + "x" * 600,
+        "unknown": f"set=1\n{peer}x=1\n", "unknown-first": "set=1\nx=1\n",
+        **{f"bad-{number}": f"set=1\n{line}\n\n" for number, line in enumerate((
+            "private_key=00", "listen_port=65536", "fwmark=0xg", "replace_peers=false",
+            "public_key=zz"))},
+        **{f"bad-peer-{number}": f"set=1\n{peer}{line}\n\n" for number, line in enumerate((
+            "update_only=1", "remove=0", "preshared_key=1", "endpoint=x", "allowed_ip=10.0.0.0",
+            "persistent_keepalive_interval=-1", "replace_allowed_ips=no", "protocol_version=2"))},
+    }
+
+
+def control_requests() -> dict[str, bytes]:
+    texts = {"status": '{"command": "status"}', "trust": '{"command": "trust", "peer": "carol"}',
+             "trust-nobody": '{"command": "trust"}', "reload": '{"command": "reload"}',
+             "unknown": '{"command": "x"}', "no-text": '{"command": 1}', "array": "[]",
+             "nothing": ""}
+    return {f"{name}-{who}": bytes([who]) + text.encode()
+            for name, text in texts.items() for who in (0, 1)}
+
+
 def main() -> None:
     for name, data in inner_packets().items():
         seed("inner_ip", name, data)
@@ -160,6 +198,10 @@ def main() -> None:
         seed("rosenpass_node", name, data)
     for name, data in device_scripts().items():
         seed("wireguard_device", name, data)
+    for name, text in uapi_requests().items():
+        seed("uapi_set", name, text)
+    for name, data in control_requests().items():
+        seed("control_request", name, data)
     for name, text in state_files().items():
         seed("state_file", name, text)
 
