@@ -69,6 +69,12 @@ Pair::~Pair() {
   if (wireguard_id_) engines_.wireguard.remove_peer(*wireguard_id_);
 }
 
+bool Pair::session_is_current(TimePoint now) const {
+  if (!wireguard_id_ || !keys_.current()) return false;
+  const auto session = engines_.wireguard.session(now, *wireguard_id_);
+  return session && session->key == device_key(keys_.current()->number);
+}
+
 bool Pair::plain() const { return refusal_.empty() && !rosenpass_id_ && mode_ == Mode::Permissive; }
 
 // ---- exchanges -------------------------------------------------------------------------------
@@ -122,7 +128,6 @@ void Pair::handle(TimePoint now, const rosenpass::Expired&) {
 // ---- the tunnel ------------------------------------------------------------------------------
 
 void Pair::handle(TimePoint now, const wireguard::SessionEstablished& event) {
-  timers_.disarm(Timer::AwaitSession);
   if (!rosenpass_id_) return;
   engines_.rosenpass.note_path_answers(now, *rosenpass_id_);
   if (event.role != wireguard::Role::Initiator || event.key == kPlainKey) return;
@@ -144,10 +149,7 @@ void Pair::handle(TimePoint now, const wireguard::HandshakeUnanswered& event) {
   if (link_.configured().size() > 1 && link_.unanswered()) publish_path(now);
   if (!rosenpass_id_) return;
   // The peer may have restarted and lost the key that we believe to share. [pair rule 7]
-  const auto session = engines_.wireguard.session(now, *wireguard_id_);
-  const bool dead_with_current =
-      session && keys_.current() && session->key == device_key(keys_.current()->number);
-  if (dead_with_current || event.attempt >= kAttemptsBeforeExchange) {
+  if (session_is_current(now) || event.attempt >= kAttemptsBeforeExchange) {
     engines_.rosenpass.start_exchange(now, *rosenpass_id_);
   }
 }
@@ -172,7 +174,7 @@ void Pair::handle_timeout(TimePoint now) {
         publish_keys(now);
         break;
       case Timer::AwaitSession:
-        if (!engines_.wireguard.has_usable_session(now, *wireguard_id_)) {
+        if (!session_is_current(now)) {
           engines_.wireguard.start_handshake(now, *wireguard_id_, wireguard::Running::Keep);
         }
         break;

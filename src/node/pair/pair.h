@@ -82,11 +82,13 @@ class Pair {
   bool completed() const { return completions_ > 0; }
   Status status(TimePoint now) const;
   const KeySlots& keys() const { return keys_; }
+  /// The session in use was made under the newest key that both ends are known to have.
+  bool session_is_current(TimePoint now) const;
 
  private:
   // ExpireKeys:     armed for the oldest live key's end.
-  // AwaitSession:   armed when the peer's exchange gave us a key and no session is usable: the peer
-  //                 is to begin; if it does not (its clock went back, say), we do.
+  // AwaitSession:   armed when the peer's exchange gave us a key: the peer is to begin a session
+  //                 under it; if it does not (its clock went back, say), we do.
   // CheckPath:      runs while a path is wanted: lets the link move on from a silent address.
   enum class Timer { ExpireKeys, AwaitSession, CheckPath, kCount };
 

@@ -17,6 +17,9 @@ struct Config {
   std::optional<crypto::PrivateKey> private_key;  // without one nothing is sent or answered
   Roaming roaming = Roaming::Follow;
   Duration handshake_retry = kRekeyTimeout;
+  /// Age at which an initiator that sends asks for the next session. More than the paper's where
+  /// somebody else begins handshakes in time, so that two do not cross.
+  Duration rekey_after_time = kRekeyAfterTime;
   std::size_t mtu = 1420;  // padding does not go beyond it
   /// Handshake messages of all peers that are worked on; above half of it cookies are asked for.
   std::uint32_t handshakes_per_second = 500;

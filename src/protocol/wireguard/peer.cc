@@ -225,7 +225,7 @@ void Peer::note_data_sent(TimePoint now, const Session& session) {
   if (!timers_.armed(Timer::ExpectReply)) {
     timers_.arm(Timer::ExpectReply, now + kKeepaliveTimeout + kRekeyTimeout + jitter());
   }
-  if (session.wants_rekey_after_send(now)) begin_handshake(now);
+  if (session.wants_rekey_after_send(now, shared_.config.rekey_after_time)) begin_handshake(now);
 }
 
 void Peer::note_data_received(TimePoint now) {

@@ -128,6 +128,7 @@ void Peer::handle_cookie(TimePoint now, const CookieReply& message) {
 }
 
 void Peer::session_established(TimePoint now, const Session& session) {
+  end_handshake();  // if the other end was faster, ours is not needed any more
   last_handshake_ = now;
   last_minute_rekey_ = false;
   told_keys_needed_.reset();

@@ -21,9 +21,9 @@ bool Session::can_send(TimePoint now) const {
   return !expired(now) && send_counter_ < kRejectAfterMessages;
 }
 
-bool Session::wants_rekey_after_send(TimePoint now) const {
+bool Session::wants_rekey_after_send(TimePoint now, Duration rekey_after_time) const {
   return send_counter_ > kRekeyAfterMessages ||
-         (role_ == Role::Initiator && now - made_ >= kRekeyAfterTime);
+         (role_ == Role::Initiator && now - made_ >= rekey_after_time);
 }
 
 bool Session::wants_rekey_after_receive(TimePoint now) const {

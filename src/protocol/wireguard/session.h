@@ -33,7 +33,7 @@ class Session {
   bool expired(TimePoint now) const;
   bool can_send(TimePoint now) const;
   /// Whether we, having sent something, should ask for a successor. [WG 6.2]
-  bool wants_rekey_after_send(TimePoint now) const;
+  bool wants_rekey_after_send(TimePoint now, Duration rekey_after_time) const;
   /// The same, having received something: the initiator's last chance. [WG 6.2]
   bool wants_rekey_after_receive(TimePoint now) const;
 

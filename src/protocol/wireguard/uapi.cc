@@ -64,13 +64,13 @@ class Setter {
     if (key == "listen_port") {
       const auto port = parse_number<std::uint16_t>(value);
       if (!port) return fail(Errno::Invalid);
-      changes.listen_port = *port;
+      changes.listen_port = port;
       return kDone;
     }
     if (key == "fwmark") {
       const auto mark = value.empty() ? std::optional<std::uint32_t>(0) : parse_mark(value);
       if (!mark) return fail(Errno::Invalid);
-      changes.fwmark = *mark;
+      changes.fwmark = mark;
       return kDone;
     }
     if (key == "replace_peers" && value == "true") {
@@ -143,7 +143,7 @@ class Setter {
   Status set_endpoint(std::string_view value) {
     const auto endpoint = Endpoint::parse(value);
     if (!endpoint) return fail(Errno::Invalid);
-    if (const auto peer = the_peer()) device_.set_endpoint(now_, *peer, *endpoint);
+    if (const auto peer = the_peer()) device_.set_endpoint(now_, *peer, endpoint);
     return kDone;
   }
 

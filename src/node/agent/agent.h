@@ -1,0 +1,113 @@
+#pragma once
+
+#include "node/agent/demultiplexer.h"
+#include "node/agent/state.h"
+#include "node/pair/pair.h"
+#include "node/pair/timestamps.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace trellis::agent {
+
+/// Who we are. The public key's bytes (a mapped file) must outlive the agent.
+struct Identity {
+  crypto::PrivateKey wireguard;
+  rosenpass::OwnKeys rosenpass;
+};
+
+/// All pairs of one machine, behind one UDP port: the two engines, the pairs between them, and what
+/// must be remembered. It decides everything that `trellisd` does and does none of it.
+///
+///                    ,--> wireguard::Device --> inner packets
+///   datagrams --> demultiplexer                       ^ keys, endpoints
+///                    `--> rosenpass::Node --events--> Pair (one a peer)
+///
+/// Pure. Drain `poll_state`, then `poll_transmit`, after every call that takes `now`: what must be
+/// remembered has to be on disk before what follows from it is sent.
+class Agent {
+ public:
+  struct Options {
+    pair::Mode mode = pair::Mode::Strict;
+    const crypto::Suite* suite = nullptr;  // null: that of deployed Rosenpass
+  };
+
+  /// `random` must outlive the agent. Fails if the Rosenpass keys have wrong sizes.
+  static Result<std::unique_ptr<Agent>> create(Identity identity, State state, Options options,
+                                               Random& random);
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+  ~Agent();
+
+  const crypto::PublicKey& wireguard_key() const { return own_key_; }
+  const pair::KeyName& rosenpass_key() const { return own_name_; }
+  pair::Mode mode() const { return options_.mode; }
+  const crypto::Suite& suite() const { return *options_.suite; }
+
+  /// To be told before every call that takes `now`. [pair rule 8]
+  void set_wall_clock(WallTime now) { timestamps_.set_wall_clock(now); }
+
+  /// The whole list of peers. Pairs whose keys stay are not disturbed; those that are gone end.
+  /// `key_name` of each is filled in here.
+  void set_peers(TimePoint now, pair::Mode mode, std::vector<pair::PeerConfig> peers);
+  void set_endpoints(TimePoint now, const std::string& peer, std::vector<Endpoint> endpoints);
+  /// Accepts the keys that the list of peers gives for this one, whatever was pinned.
+  Result<> trust(TimePoint now, const std::string& peer);
+
+  // The packet path, in batches, in place: as wireguard::Device's.
+  void send(TimePoint now, std::span<const wireguard::OutboundPacket> packets,
+            std::vector<wireguard::OutboundDatagram>& datagrams);
+  void receive(TimePoint now, std::span<const wireguard::InboundDatagram> datagrams,
+               std::vector<wireguard::InboundPacket>& packets);
+
+  void handle_timeout(TimePoint now);
+  std::optional<TimePoint> next_timeout() const;
+
+  /// The new text of the state file, if it has changed.
+  std::optional<std::string> poll_state();
+  struct Transmit {
+    Endpoint to;
+    ByteVector bytes;
+  };
+  std::optional<Transmit> poll_transmit();
+
+  const std::vector<std::unique_ptr<pair::Pair>>& pairs() const { return pairs_; }
+  const wireguard::Device& wireguard() const { return wireguard_; }
+  const rosenpass::Node& rosenpass() const { return rosenpass_; }
+  /// Datagrams that belong to no protocol of ours.
+  std::uint64_t unknown_datagrams() const { return unknown_datagrams_; }
+
+ private:
+  Agent(Identity identity, rosenpass::Node node, State state, Options options, Random& random);
+
+  void apply_peers(TimePoint now);
+  std::string refusal_of(const pair::PeerConfig& peer) const;
+  void index_pairs();
+  void drain_events(TimePoint now);
+  void pin_completed(const pair::Pair& pair);
+  pair::Pair* pair_of(wireguard::PeerId peer) const;
+  pair::Pair* pair_of(rosenpass::PeerId peer) const;
+
+  Options options_;
+  crypto::PublicKey own_key_;
+  pair::KeyName own_name_;
+  pair::Timestamps timestamps_;
+  pair::Pins pins_;
+  bool pins_changed_ = false;
+  WallTime reserved_on_disk_;
+
+  wireguard::Device wireguard_;
+  rosenpass::Node rosenpass_;
+  std::vector<pair::PeerConfig> peers_;
+  std::vector<std::unique_ptr<pair::Pair>> pairs_;  // in the order of the list
+  std::unordered_map<wireguard::PeerId, pair::Pair*> by_wireguard_;
+  std::unordered_map<rosenpass::PeerId, pair::Pair*> by_rosenpass_;
+
+  std::vector<wireguard::InboundDatagram> for_wireguard_;  // reused from batch to batch
+  std::uint64_t unknown_datagrams_ = 0;
+};
+
+}  // namespace trellis::agent

@@ -1,0 +1,268 @@
+// A pair in virtual time: what its users see, rule by rule.
+
+#include "node/agent/agent_sim_test.h"
+
+#include <gmock/gmock.h>
+
+namespace trellis::agent {
+namespace {
+
+using ::testing::HasSubstr;
+using Fate = AgentSim::Fate;
+using Protection = pair::Status::Protection;
+
+const rosenpass::Layout& layout() {
+  static const rosenpass::Layout layout(small_suite());
+  return layout;
+}
+
+bool is_rosenpass(ByteView datagram) {
+  return protocol_of(datagram, layout()) == Protocol::Rosenpass;
+}
+bool is_wireguard(ByteView datagram) {
+  return protocol_of(datagram, layout()) == Protocol::WireGuard;
+}
+
+/// Both hosts started; runs until they agree.
+void bring_up(AgentSim& sim) {
+  sim.start(0);
+  sim.start(1);
+  ASSERT_TRUE(sim.run_until(sim.now() + 10s, [&] { return sim.agreed(); }));
+}
+
+TEST(Agent, S36NoWireGuardMessagePrecedesTheCompletedExchange) {
+  AgentSim sim(1);
+  std::vector<std::byte> types;
+  sim.observer = [&](std::size_t, ByteView datagram) { types.push_back(datagram[0]); };
+  bring_up(sim);
+  const auto first_wireguard =
+      std::find_if(types.begin(), types.end(), [](auto type) { return type <= std::byte{4}; });
+  ASSERT_NE(first_wireguard, types.end());
+  EXPECT_NE(std::find(types.begin(), first_wireguard, std::byte{0x84}), first_wireguard);
+}
+
+TEST(Agent, TheFirstPacketWaitsForTheKeyAndIsNotLost) {
+  AgentSim sim(2);
+  sim.start(0);
+  sim.start(1);
+  sim.ping(0);
+  EXPECT_TRUE(sim.run_until(sim.now() + 2s, [&] { return sim.received(1) == 1; }));
+}
+
+TEST(Agent, S39StrictPairsPassNothingWhileTheExchangeIsBlockedAndSayWhy) {
+  AgentSim sim(3);
+  bool blocked = true;
+  sim.interceptor = [&](std::size_t, std::uint64_t, ByteView datagram) -> std::optional<Fate> {
+    if (blocked && is_rosenpass(datagram)) return Fate::Drop;
+    return std::nullopt;
+  };
+  sim.observer = [&](std::size_t, ByteView datagram) {
+    EXPECT_FALSE(blocked && is_wireguard(datagram));
+  };
+  sim.start(0);
+  sim.start(1);
+  for (int i = 0; i < 60; ++i) {
+    sim.ping(0);
+    sim.run_for(1s);
+  }
+  EXPECT_EQ(sim.received(1), 0U);
+  for (std::size_t host : {0U, 1U}) {
+    const auto status = sim.pair(host).status(sim.now());
+    EXPECT_EQ(status.protection, Protection::None);
+    EXPECT_THAT(status.why_not, HasSubstr("no answer to the key exchange"));
+  }
+  blocked = false;
+  EXPECT_TRUE(sim.run_until(sim.now() + 5s, [&] { return sim.agreed(); }));
+}
+
+TEST(Agent, S9RenewalsLoseNoPacket) {
+  AgentSim sim(4);
+  bring_up(sim);
+  for (int i = 0; i < 11 * 60 * 10; ++i) {
+    sim.ping(i % 2 == 0 ? 0 : 1);
+    sim.run_for(100ms);
+  }
+  EXPECT_EQ(sim.received(1), sim.sent(0));
+  EXPECT_EQ(sim.received(0), sim.sent(1));
+  EXPECT_GE(sim.pair(0).status(sim.now()).renewals, 4U);
+  // The session in use is under the newest key but for the moment of a renewal.
+  const auto status = sim.pair(0).status(sim.now());
+  ASSERT_TRUE(status.session_key_age && status.current_key_age);
+  EXPECT_LE(*status.session_key_age - *status.current_key_age, 1s);
+}
+
+TEST(Agent, S38RenewalsLoseNoPacketWhileTheNetworkDelaysAndReorders) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    AgentSim sim(seed);
+    sim.faults.jitter = 60ms;
+    sim.faults.duplication = 0.2;
+    bring_up(sim);
+    for (int i = 0; i < 300 * 10; ++i) {
+      sim.ping(0);
+      sim.run_for(100ms);
+    }
+    sim.run_for(1s);
+    EXPECT_EQ(sim.received(1), sim.sent(0));
+  }
+}
+
+TEST(Agent, ARestartOfOneEndIsHealedByItsOwnExchange) {
+  for (std::size_t host : {0U, 1U}) {
+    AgentSim sim(5 + host);
+    bring_up(sim);
+    sim.run_for(20s);
+    sim.crash(host);
+    sim.run_for(500ms);
+    sim.start(host);
+    EXPECT_TRUE(sim.run_until(sim.now() + 700ms, [&] { return sim.agreed(); }));
+    sim.ping(0);
+    sim.ping(1);
+    sim.run_for(1s);
+    EXPECT_EQ(sim.received(0), 1U);
+    EXPECT_EQ(sim.received(1), 1U);
+  }
+}
+
+TEST(Agent, ARestartedEndThatKnowsNoEndpointIsFoundByTheOther) {
+  AgentSim sim(6);
+  sim.start(0);
+  sim.start(1, /*knows_endpoint=*/false);
+  ASSERT_TRUE(sim.run_until(sim.now() + 10s, [&] { return sim.agreed(); }));
+  sim.crash(1);
+  sim.start(1, /*knows_endpoint=*/false);
+  // It cannot begin, so the other end must notice: by traffic that is not answered.
+  const TimePoint end = sim.now() + 40s;
+  while (sim.now() < end && !sim.agreed()) {
+    sim.ping(0);
+    sim.run_for(500ms);
+  }
+  EXPECT_TRUE(sim.agreed());
+}
+
+TEST(Agent, ASleepOfTenMinutesAndAClockSetBackByADayAreHealedWithinTwoSeconds) {
+  AgentSim sim(7);
+  bring_up(sim);
+  sim.run_for(10s);
+  sim.suspend(600s);
+  sim.set_wall_offset(0, -std::chrono::hours(24));
+  EXPECT_FALSE(sim.usable(0));
+  EXPECT_TRUE(sim.run_until(sim.now() + 2s, [&] { return sim.agreed(); }));
+}
+
+TEST(Agent, ARestoredSnapshotWithAClockSetBackLocksNobodyOut) {
+  for (std::size_t host : {0U, 1U}) {
+    AgentSim sim(8);
+    const std::string empty;
+    bring_up(sim);
+    sim.run_for(300s);
+    sim.crash(host);
+    sim.disk(host) = empty;  // as old as a snapshot can be
+    sim.set_wall_offset(host, -std::chrono::hours(24));
+    sim.start(host);
+    EXPECT_TRUE(sim.run_until(sim.now() + 3s, [&] { return sim.agreed(); }));
+    sim.run_for(600s);
+    EXPECT_TRUE(sim.agreed());
+  }
+}
+
+TEST(Agent, TimesOfInitiationsRiseAcrossRestartsWhateverTheClockSays) {
+  AgentSim sim(9);
+  bring_up(sim);
+  sim.crash(0);
+  sim.set_wall_offset(0, -std::chrono::hours(24));
+  sim.start(0);
+  EXPECT_TRUE(sim.run_until(sim.now() + 700ms, [&] { return sim.agreed(); }));
+}
+
+TEST(Agent, APeerWithAnotherKeyThanThePinnedOneIsRefusedAndBothSaySo) {
+  AgentSim sim(10);
+  bring_up(sim);
+  sim.crash(0);
+  sim.crash(1);
+  sim.give_new_rosenpass_key(1);
+  sim.start(0);
+  sim.start(1);
+  sim.run_for(20s);
+  EXPECT_FALSE(sim.usable(0));
+  EXPECT_FALSE(sim.usable(1));
+  EXPECT_THAT(sim.pair(0).status(sim.now()).why_not, HasSubstr("is not the pinned"));
+  EXPECT_THAT(sim.pair(1).status(sim.now()).why_not, HasSubstr("does not trust our key"));
+  ASSERT_TRUE(sim.agent(0).trust(sim.now(), "peer1"));
+  EXPECT_TRUE(sim.run_until(sim.now() + 5s, [&] { return sim.agreed(); }));
+  EXPECT_FALSE(sim.agent(0).trust(sim.now(), "nobody"));
+}
+
+TEST(Agent, StatusSpeaksOfTheSessionInUse) {
+  AgentSim sim(11);
+  bring_up(sim);
+  sim.run_for(50s);
+  const auto status = sim.pair(0).status(sim.now());
+  EXPECT_EQ(status.protection, Protection::PostQuantum);
+  EXPECT_EQ(status.why_not, "");
+  ASSERT_TRUE(status.session_key_age);
+  EXPECT_GE(*status.session_key_age, 49s);
+  EXPECT_LE(*status.session_key_age, 52s);
+  EXPECT_EQ(status.renewals, 0U);
+}
+
+TEST(Agent, ASessionWithoutAKeyOfAnExchangeReadsNo) {
+  AgentSim sim(12);
+  bring_up(sim);
+  // No path of the program leads here; a fault would have to.
+  for (std::size_t host : {0U, 1U}) {
+    auto& device = const_cast<wireguard::Device&>(sim.agent(host).wireguard());
+    device.set_preshared_key(sim.now(), *sim.pair(host).wireguard_id(),
+                             crypto::PresharedKey::zero());
+  }
+  auto& device = const_cast<wireguard::Device&>(sim.agent(0).wireguard());
+  device.start_handshake(sim.now(), *sim.pair(0).wireguard_id(), wireguard::Running::Cancel);
+  sim.run_for(1s);
+  sim.ping(0);
+  sim.run_for(1s);
+  for (std::size_t host : {0U, 1U}) {
+    const auto status = sim.pair(host).status(sim.now());
+    EXPECT_EQ(status.protection, Protection::Plain);
+    EXPECT_THAT(status.why_not, HasSubstr("without a key of an exchange"));
+    EXPECT_FALSE(status.session_key_age);
+  }
+}
+
+TEST(Agent, S41PermissivePairsGoPostQuantumAndNeverBack) {
+  AgentSim sim(13, pair::Mode::Permissive);
+  bring_up(sim);
+  EXPECT_EQ(sim.pair(0).status(sim.now()).protection, Protection::PostQuantum);
+  sim.crash(0);
+  sim.start_without_peer_key(0);
+  sim.run_for(10s);
+  EXPECT_THAT(sim.pair(0).status(sim.now()).why_not, HasSubstr("now listed without one"));
+  sim.ping(0);
+  sim.run_for(5s);
+  EXPECT_EQ(sim.received(1), 0U);
+}
+
+TEST(Agent, S41PermissivePairsWithoutKeysArePlainAndMarked) {
+  AgentSim sim(14, pair::Mode::Permissive);
+  sim.start_without_peer_key(0);
+  sim.start_without_peer_key(1);
+  sim.ping(0);
+  EXPECT_TRUE(sim.run_until(sim.now() + 5s, [&] { return sim.received(1) == 1; }));
+  const auto status = sim.pair(0).status(sim.now());
+  EXPECT_EQ(status.protection, Protection::Plain);
+  EXPECT_THAT(status.why_not, HasSubstr("no post-quantum key"));
+}
+
+TEST(Agent, S39AStrictAgentDoesNotTalkToAPeerWithoutAKey) {
+  AgentSim sim(15, pair::Mode::Strict);
+  sim.start_without_peer_key(0);
+  sim.start_without_peer_key(1);
+  bool anything = false;
+  sim.observer = [&](std::size_t, ByteView) { anything = true; };
+  sim.ping(0);
+  sim.run_for(30s);
+  EXPECT_FALSE(anything);
+  EXPECT_THAT(sim.pair(0).status(sim.now()).why_not, HasSubstr("no post-quantum key"));
+}
+
+}  // namespace
+}  // namespace trellis::agent
