@@ -27,7 +27,7 @@ struct IpcCaller {
 class IpcServer {
  public:
   struct Options {
-    std::string path;
+    std::string path{};
     std::string group = "trellis";  // may connect, too, if there is such a group; empty: none
     std::string terminator = "\n";
     std::size_t request_bytes_max = 64 << 10;
