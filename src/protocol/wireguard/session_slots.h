@@ -3,6 +3,7 @@
 #include "protocol/wireguard/index_table.h"
 #include "protocol/wireguard/session.h"
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -11,11 +12,12 @@ namespace trellis::wireguard {
 /// The sessions of one peer. [WG 6.1, pair rules' table]
 ///
 ///   install_initiated:  new -> current,  next or else current -> previous
-///   install_responded:  new -> next,     previous is dropped
+///   install_responded:  new -> next,     previous is displaced
 ///   confirm(next):      next -> current, current -> previous
 ///
 /// Data goes out under `current` only: we do not know that the other end has `next` before it sends
-/// something under it. All three receive.
+/// something under it. All receive, the displaced ones too, while they are not expired: where two
+/// handshakes cross, or a response is lost, the other end may go on to send under one of them.
 class SessionSlots {
  public:
   explicit SessionSlots(IndexTable& indices) : indices_(&indices) {}
@@ -38,12 +40,18 @@ class SessionSlots {
 
  private:
   using Slot = std::unique_ptr<Session>;
+  static constexpr std::size_t kDisplacedMax = 4;
+
+  void displace(Slot& slot);
   void drop(Slot& slot);
+  template <class Visit>
+  void for_each(Visit visit);
 
   IndexTable* indices_;
   Slot current_;
   Slot previous_;
   Slot next_;
+  std::array<Slot, kDisplacedMax> displaced_;  // newest first
 };
 
 }  // namespace trellis::wireguard
