@@ -139,6 +139,8 @@ def state_files() -> dict[str, str]:
             "older": json.dumps({**good, "version": 0}), "no-version": "{}",
             "twice": json.dumps({**good, "pins": [pin, pin]}), "no-pins": '{"version": 1}',
             "bad-key": json.dumps({**good, "pins": [{**pin, "wireguard_key": "AAAA"}]}),
+            "far-future": json.dumps({**good, "timestamps_reserved": 2**63 - 1}),
+            "not-a-time": json.dumps({**good, "timestamps_reserved": 2**64 - 1}),
             "bad-pin": json.dumps({**good, "pins": [1]})}
 
 

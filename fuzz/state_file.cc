@@ -2,6 +2,7 @@
 
 #include "input.h"
 #include "node/agent/state.h"
+#include "node/pair/timestamps.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace trellis;
@@ -14,5 +15,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto again = agent::parse_state(text);
   CHECK(again && agent::format_state(*again) == text);
   CHECK(again->timestamps_reserved == state->timestamps_reserved);
+
+  // It can be gone on from.
+  pair::Timestamps timestamps(state->timestamps_reserved);
+  const wireguard::Tai64n first = timestamps.next();
+  CHECK(first < timestamps.next() && timestamps.reserved() > state->timestamps_reserved);
   return 0;
 }

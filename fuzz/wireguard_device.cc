@@ -270,7 +270,7 @@ struct World {
 /// An inner packet that names addresses which are routed to the peer.
 ByteVector inner_packet(Input& input) {
   const bool v4 = input.byte() % 2 == 0;
-  ByteVector packet = input.filled((v4 ? 20 : 40) + input.byte());
+  ByteVector packet = input.filled((v4 ? 20u : 40u) + input.byte());
   if (v4) {
     packet[0] = std::byte{0x45};
     packet[2] = std::byte{0};

@@ -9,6 +9,9 @@ namespace {
 
 using nlohmann::json;
 
+/// Nanoseconds since 1970, in the year 2223: a later mark would leave no room to count on.
+constexpr double kLatestMark = 8e18;
+
 Result<> parse_pin(const json& entry, pair::Pins& pins) {
   if (!entry.is_object()) return fail_with("a pin is not an object");
   const auto text = [&](const char* key) {
@@ -59,6 +62,9 @@ Result<State> parse_state(std::string_view text) {
       !pins->is_array()) {
     return fail_with("lacks timestamps_reserved or pins");
   }
+  // As a double: an integer of JSON may be larger than any of ours.
+  const auto mark = reserved->get<double>();
+  if (mark < 0 || mark > kLatestMark) return fail_with("has timestamps_reserved that are no time");
   State state;
   state.timestamps_reserved.nanoseconds_since_epoch = reserved->get<std::int64_t>();
   for (const json& entry : *pins) TRY(parse_pin(entry, state.pins));

@@ -45,6 +45,9 @@ TEST(State, ThatIsDamagedIsAnErrorAndNeverAnEmptyState) {
       R"({"version": 0, "timestamps_reserved": 1, "pins": []})",
       R"({"version": 1, "timestamps_reserved": 1.5, "pins": []})",
       R"({"version": 1, "timestamps_reserved": 1})",
+      R"({"version": 1, "timestamps_reserved": 9223372036854775807, "pins": []})",
+      R"({"version": 1, "timestamps_reserved": 18446744073709551615, "pins": []})",
+      R"({"version": 1, "timestamps_reserved": -1, "pins": []})",
       R"({"version": 1, "timestamps_reserved": 1, "pins": [1]})",
       R"({"version": 1, "timestamps_reserved": 1, "pins": [{"wireguard_key": "AAAA"}]})",
   };
