@@ -304,8 +304,8 @@ Result<PeerSection> parse_peer(const toml::table& table, const HostSection& host
 
 /// Prefixes nest or are apart, so in sorted order an overlap is one between neighbours.
 Result<> check_overlaps(std::vector<Seen::Address> addresses) {
-  std::stable_sort(addresses.begin(), addresses.end(),
-                   [](const auto& a, const auto& b) { return a.prefix < b.prefix; });
+  std::sort(addresses.begin(), addresses.end(),
+            [](const auto& a, const auto& b) { return a.prefix < b.prefix; });
   for (std::size_t i = 1; i < addresses.size(); ++i) {
     const Seen::Address& a = addresses[i - 1];
     const Seen::Address& b = addresses[i];
