@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
+#include <string>
 
 namespace trellis {
 namespace {
@@ -45,14 +45,24 @@ TEST(Try, ReturnsTheFirstErrorAndDoesNoMore) {
   EXPECT_EQ(steps, 3);
 }
 
+struct MoveOnly {
+  explicit MoveOnly(int n) : value(n) {}
+  MoveOnly(MoveOnly&&) = default;
+  MoveOnly& operator=(MoveOnly&&) = default;
+  MoveOnly(const MoveOnly&) = delete;
+  MoveOnly& operator=(const MoveOnly&) = delete;
+  ~MoveOnly() = default;
+  int value;
+};
+
 TEST(Try, MovesWhatCannotBeCopied) {
-  const auto made = []() -> Result<std::unique_ptr<int>> {
-    auto value = TRY(Result<std::unique_ptr<int>>(std::make_unique<int>(7)));
-    ++*value;
-    return value;
+  const auto made = []() -> Result<MoveOnly> {
+    auto made_before = TRY(Result<MoveOnly>(MoveOnly(7)));
+    ++made_before.value;
+    return made_before;
   }();
   ASSERT_TRUE(made.has_value());
-  EXPECT_EQ(**made, 8);
+  EXPECT_EQ(made->value, 8);
 }
 
 TEST(Error, CollectsContextInFront) {

@@ -173,7 +173,8 @@ TEST(SecretBuffer, MovesItsMemoryAndLeavesNothing) {
   const std::byte* memory = source.expose().data();
   SecretBuffer target(std::move(source));
   EXPECT_EQ(target.expose().data(), memory);
-  EXPECT_EQ(source.size(), 0U);  // NOLINT(bugprone-use-after-move): that is what is tested
+  // NOLINTNEXTLINE(bugprone-use-after-move,clang-analyzer-cplusplus.Move): that is what is tested
+  EXPECT_EQ(source.size(), 0U);
   SecretBuffer& same = target;
   target = std::move(same);
   EXPECT_EQ(to_hex(target.expose()), kPattern);
