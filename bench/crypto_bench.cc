@@ -36,7 +36,7 @@ void packet_seal(benchmark::State& state) {
   PacketCipher cipher(some_key());
   Packet packet(static_cast<std::size_t>(state.range(0)));
   std::uint64_t counter = 0;
-  for (auto _ : state) cipher.seal_in_place(counter++, packet.text);
+  for ([[maybe_unused]] auto _ : state) cipher.seal_in_place(counter++, packet.text);
   count_bytes(state);
 }
 BENCHMARK(packet_seal)->Arg(64)->Arg(1280)->Arg(1420);
@@ -50,7 +50,7 @@ void packet_open(benchmark::State& state) {
     std::copy(packet.memory.begin(), packet.memory.end(), copy.memory.begin());
     return copy;
   }();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     // Opening is in place, so the ciphertext is put back; the copy is part of the figure (some 20
     // ns).
     std::copy(sealed.memory.begin(), sealed.memory.end(), packet.memory.begin());
@@ -66,7 +66,8 @@ void aead_seal_each(benchmark::State& state) {
   const ByteVector text(static_cast<std::size_t>(state.range(0)));
   ByteVector sealed(text.size() + kTagSize);
   std::uint64_t counter = 0;
-  for (auto _ : state) aead_seal(key.expose(), counter_nonce(counter++), {}, text, sealed);
+  for ([[maybe_unused]] auto _ : state)
+    aead_seal(key.expose(), counter_nonce(counter++), {}, text, sealed);
   count_bytes(state);
 }
 BENCHMARK(aead_seal_each)->Arg(64)->Arg(1280)->Arg(1420);
@@ -76,7 +77,7 @@ void aead_open_each(benchmark::State& state) {
   ByteVector text(static_cast<std::size_t>(state.range(0)));
   ByteVector sealed(text.size() + kTagSize);
   aead_seal(key.expose(), counter_nonce(1), {}, text, sealed);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (!aead_open(key.expose(), counter_nonce(1), {}, sealed, text)) state.SkipWithError("forged");
   }
   count_bytes(state);
@@ -84,18 +85,18 @@ void aead_open_each(benchmark::State& state) {
 BENCHMARK(aead_open_each)->Arg(64)->Arg(1280)->Arg(1420);
 
 void kem_generate(benchmark::State& state, const Kem& kem) {
-  for (auto _ : state) benchmark::DoNotOptimize(kem.generate(random_source()));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(kem.generate(random_source()));
 }
 void kem_encapsulate(benchmark::State& state, const Kem& kem) {
   const KemKeyPair pair = kem.generate(random_source());
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (!kem.encapsulate(pair.public_key, random_source())) state.SkipWithError("failed");
   }
 }
 void kem_decapsulate(benchmark::State& state, const Kem& kem) {
   const KemKeyPair pair = kem.generate(random_source());
   const auto sent = kem.encapsulate(pair.public_key, random_source());
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (!kem.decapsulate(pair.secret_key.expose(), sent->ciphertext)) {
       state.SkipWithError("failed");
     }
@@ -113,14 +114,14 @@ BENCHMARK_KEM(mceliece460896);
 void x25519_agree(benchmark::State& state) {
   const PrivateKey own = generate_private_key(random_source());
   const PublicKey peer = public_key(generate_private_key(random_source()));
-  for (auto _ : state) benchmark::DoNotOptimize(shared_secret(own, peer));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(shared_secret(own, peer));
 }
 BENCHMARK(x25519_agree)->Unit(benchmark::kMicrosecond);
 
 void kdf3_of_32_bytes(benchmark::State& state) {
   const ChainingKey key{Bytes<32>{}};
   const Bytes<32> input{};
-  for (auto _ : state) benchmark::DoNotOptimize(kdf3(key, input));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(kdf3(key, input));
 }
 BENCHMARK(kdf3_of_32_bytes)->Unit(benchmark::kMicrosecond);
 
@@ -128,7 +129,7 @@ BENCHMARK(kdf3_of_32_bytes)->Unit(benchmark::kMicrosecond);
 void blake2b_of_a_public_key(benchmark::State& state) {
   const ByteVector public_key(524160);
   const Bytes<32> key{};
-  for (auto _ : state) benchmark::DoNotOptimize(blake2b_keyed(key, public_key));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(blake2b_keyed(key, public_key));
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(public_key.size()));
 }
 BENCHMARK(blake2b_of_a_public_key)->Unit(benchmark::kMicrosecond);
