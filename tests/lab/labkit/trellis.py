@@ -65,7 +65,7 @@ class Agent:
             str(self.state), "--socket", str(self.socket), "--foreground", "--log-level",
             log_level, name="trellisd", env=self.environment)
         if wait:
-            self.process.wait_for(lambda: self.socket.exists(), timeout=10)
+            self.process.wait_for(r"running version=", timeout=10)
         return self.process
 
     def stop(self) -> int:
