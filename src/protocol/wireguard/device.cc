@@ -52,6 +52,8 @@ Device& Device::operator=(Device&&) noexcept = default;
 Device::~Device() = default;
 
 void Device::set_private_key(std::optional<crypto::PrivateKey> key) {
+  const auto& own_key = state_->shared.config.private_key;
+  if (key && own_key && crypto::equal(key->expose(), own_key->expose())) return;
   state_->shared.config.private_key = std::move(key);
   state_->set_identity(state_->shared.config.private_key);
   if (const auto own = public_key()) {

@@ -81,7 +81,8 @@ class Device {
   Device& operator=(const Device&) = delete;
   ~Device();
 
-  /// Ends all sessions. A peer that has the new public key is removed. Nothing: no key.
+  /// Ends all sessions, unless it is the key that the device has. A peer that has the new public
+  /// key is removed. Nothing: no key.
   void set_private_key(std::optional<crypto::PrivateKey> key);
   const std::optional<crypto::PrivateKey>& private_key() const;
   std::optional<crypto::PublicKey> public_key() const;

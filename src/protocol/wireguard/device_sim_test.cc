@@ -351,6 +351,18 @@ TEST(DeviceSim, ANewKeyDoesNotDisturbTheSession) {
   EXPECT_EQ(pair.bob->device->session(pair.net.now(), pair.alice_id)->key, KeyId{9});
 }
 
+// `wg syncconf` sets the private key again, and must not disturb who is connected.
+TEST(DeviceSim, ThePrivateKeyThatIsThereAlreadyChangesNothing) {
+  Pair pair(1);
+  pair.come_up();
+  Device& alice = *pair.alice->device;
+  alice.set_private_key(alice.private_key()->clone());
+  EXPECT_TRUE(alice.has_usable_session(pair.net.now(), pair.bob_id));
+  SeededRandom random(9);
+  alice.set_private_key(crypto::generate_private_key(random));
+  EXPECT_FALSE(alice.has_usable_session(pair.net.now(), pair.bob_id));
+}
+
 TEST(DeviceSim, CancellingBeginsAnewAndAnAnswerToTheOldInitiationIsDropped) {
   Pair pair(18);
   pair.alice->device->start_handshake(pair.net.now(), pair.bob_id, Running::Keep);
