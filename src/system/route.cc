@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -102,6 +103,27 @@ Result<> Routes::bring_up(std::uint32_t interface, std::uint32_t mtu) {
   message.attribute(IFLA_MTU, mtu);
   return outcome(netlink_.request(std::move(message)),
                  fmt::format("bringing the interface up with an MTU of {}", mtu));
+}
+
+Result<> Routes::set_mtu(std::uint32_t interface, std::uint32_t mtu) {
+  ifinfomsg body{};
+  body.ifi_family = AF_UNSPEC;
+  body.ifi_index = static_cast<int>(interface);
+  NetlinkMessage message(RTM_NEWLINK, 0, body);
+  message.attribute(IFLA_MTU, mtu);
+  return outcome(netlink_.request(std::move(message)),
+                 fmt::format("giving the interface an MTU of {}", mtu));
+}
+
+Result<std::uint32_t> Routes::mtu(std::uint32_t interface) {
+  // One answer where a dump would bring those of all interfaces.
+  ifreq request{};
+  const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket.valid() || ::if_indextoname(interface, request.ifr_name) == nullptr ||
+      ::ioctl(socket.get(), SIOCGIFMTU, &request) != 0) {
+    return fail_with_errno("cannot read the MTU of the interface", errno);
+  }
+  return static_cast<std::uint32_t>(request.ifr_mtu);
 }
 
 Result<> Routes::delete_interface(std::uint32_t interface) {

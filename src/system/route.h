@@ -20,6 +20,8 @@ class Routes {
   /// The number of the interface; fails if there is none of that name.
   Result<std::uint32_t> interface_index(std::string_view name);
   Result<> bring_up(std::uint32_t interface, std::uint32_t mtu);
+  Result<> set_mtu(std::uint32_t interface, std::uint32_t mtu);
+  Result<std::uint32_t> mtu(std::uint32_t interface);
   Result<> delete_interface(std::uint32_t interface);
 
   /// Gives the interface an address and with it the route to its network. IPv6 addresses are used

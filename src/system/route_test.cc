@@ -248,5 +248,22 @@ TEST(Routes, AGuardLetsTheInterfaceWinAndOutlivesIt) {
   });
 }
 
+TEST(Routes, TheMtuIsWhatWasSetLast) {
+  IN_NAMESPACE({
+    Routes routes = Routes::open().value();
+    std::uint32_t index = 0;
+    {
+      const Tun tun = Tun::create("trellis9").value();
+      index = routes.interface_index("trellis9").value();
+      ASSERT_TRUE(routes.set_mtu(index, 1420));
+      EXPECT_EQ(routes.mtu(index).value(), 1420u);
+      ASSERT_TRUE(routes.bring_up(index, 1280));
+      EXPECT_EQ(routes.mtu(index).value(), 1280u);
+      EXPECT_FALSE(routes.set_mtu(index, 1u << 30));
+    }
+    EXPECT_FALSE(routes.mtu(index));
+  });
+}
+
 }  // namespace
 }  // namespace trellis::system
