@@ -1,0 +1,44 @@
+#pragma once
+
+#include "apps/completion.h"
+#include "apps/key_commands.h"
+
+#include <memory>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace trellis::apps {
+
+constexpr const char* kStateFolder = "/var/lib/trellis";
+constexpr const char* kControlSocket = "/run/trellis/trellisd.sock";
+
+/// What `trellis` was asked for.
+struct TrellisRequest {
+  enum class Command {
+    None,
+    KeysNew,
+    KeysShow,
+    KeysExport,
+    Status,
+    Peers,
+    PeersTrust,
+    Reload,
+    Completion,
+    Version,
+  };
+  Command command = Command::None;
+  Form form = Form::Text;
+  std::string state_folder = kStateFolder;
+  std::string socket = kControlSocket;
+  std::string peer;
+  std::string target;
+  std::string shell;
+};
+
+/// The command line of `trellis`; parsing fills `request`, which must outlive the result.
+std::unique_ptr<CLI::App> trellis_command_line(TrellisRequest& request);
+
+}  // namespace trellis::apps

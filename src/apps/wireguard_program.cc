@@ -1,0 +1,220 @@
+#include "apps/wireguard_program.h"
+
+#include "base/log.h"
+#include "system/clock.h"
+#include "system/secure_file.h"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace trellis::apps {
+namespace {
+
+namespace uapi = wireguard::uapi;
+
+constexpr const char* kSocketFolder = "/var/run/wireguard";  // where `wg` looks
+constexpr std::uint32_t kMtu = 1420;                         // 80 bytes of headers over IPv6
+constexpr std::size_t kPacketsAtOnce = 64;
+constexpr std::size_t kPacketBytesMax = 65536;
+constexpr int kBatchesAtOnce = 8;  // then other events have their turn
+constexpr Duration kUpkeep = 1s;
+
+/// 0700: who may use the socket holds the private key. One that is there stays as it is.
+Result<> make_socket_folder() {
+  std::error_code error;
+  const bool made = std::filesystem::create_directory(kSocketFolder, error);
+  if (made) {
+    std::filesystem::permissions(kSocketFolder, std::filesystem::perms::owner_all, error);
+  }
+  if (!error) return {};
+  return fail_with(std::string("cannot make the folder ") + kSocketFolder + ": " + error.message() +
+                   "; run this as root");
+}
+
+wireguard::Config device_config() {
+  wireguard::Config config;
+  config.mtu = kMtu;
+  return config;
+}
+
+}  // namespace
+
+wireguard::Tai64n WallTimestamps::next() {
+  last_.nanoseconds_since_epoch =
+      std::max(system::wall_now().nanoseconds_since_epoch, last_.nanoseconds_since_epoch + 1);
+  return wireguard::Tai64n::from_unix(last_);
+}
+
+// ---- setting up ------------------------------------------------------------------------------
+
+WireGuardProgram::WireGuardProgram(system::Loop& loop, const std::string& name)
+    : loop_(loop),
+      name_(name),
+      socket_path_(std::string(kSocketFolder) + "/" + name + ".sock"),
+      device_(device_config(), random_, timestamps_),
+      batch_({.slots = kPacketsAtOnce,
+              .headroom = wireguard::Device::kHeadroom,
+              .capacity = kPacketBytesMax,
+              .tailroom = wireguard::Device::kTailroom}) {}
+
+Result<std::unique_ptr<WireGuardProgram>> WireGuardProgram::create(system::Loop& loop,
+                                                                   const std::string& name) {
+  TRY(system::check_interface_name(name));
+  std::unique_ptr<WireGuardProgram> self(new WireGuardProgram(loop, name));
+  TRY(self->start());
+  return self;
+}
+
+Result<> WireGuardProgram::start() {
+  routes_ = TRY(system::Routes::open());
+  tun_ = TRY(system::Tun::create(name_));
+  interface_ = TRY(routes_->interface_index(name_));
+  TRY(routes_->set_mtu(interface_, kMtu));
+  udp_ = TRY(system::UdpSocket::open({}));
+  TRY(watch_udp());
+  timer_ = TRY(loop_.timer([this] { on_timer(); }));
+  upkeep_ = TRY(loop_.timer([this] { check_up(); }));
+  tun_watch_ =
+      TRY(loop_.watch(tun_->descriptor(), system::Ready::Read, [this] { on_tun_readable(); }));
+  TRY(make_socket_folder());
+  control_ = TRY(system::IpcServer::listen(
+      loop_,
+      {.path = socket_path_,
+       .group = "",
+       .terminator = "\n\n",
+       .request_bytes_max = uapi::kRequestBytesMax},
+      [this](const system::IpcCaller&, std::string_view request) { return answer(request); }));
+  upkeep_.arm(system::boot_now() + kUpkeep);
+  return {};
+}
+
+Result<> WireGuardProgram::watch_udp() {
+  udp4_watch_ = TRY(loop_.watch(udp_->descriptor(IpAddress::Family::V4), system::Ready::Read,
+                                [this] { on_udp_readable(IpAddress::Family::V4); }));
+  if (!udp_->has_v6()) return {};
+  udp6_watch_ = TRY(loop_.watch(udp_->descriptor(IpAddress::Family::V6), system::Ready::Read,
+                                [this] { on_udp_readable(IpAddress::Family::V6); }));
+  return {};
+}
+
+// ---- packets ---------------------------------------------------------------------------------
+
+void WireGuardProgram::on_tun_readable() {
+  for (int i = 0; i < kBatchesAtOnce; ++i) {
+    const auto more = tun_->read(batch_, packets_);
+    if (!more) {
+      if (more.error() == system::TunError::Gone) return end("the interface was removed");
+      break;
+    }
+    outbound_.clear();
+    for (const MutableByteView packet : packets_) outbound_.push_back({packet});
+    sealed_.clear();
+    device_.send(system::boot_now(), outbound_, sealed_);
+    outgoing_.clear();
+    for (const auto& datagram : sealed_) outgoing_.push_back({datagram.to, datagram.bytes});
+    udp_->send(outgoing_);  // what finds the socket full is lost, as on any full link
+    if (!*more) break;
+  }
+  settle();
+}
+
+void WireGuardProgram::on_udp_readable(IpAddress::Family family) {
+  for (int i = 0; i < kBatchesAtOnce; ++i) {
+    const bool more = udp_->receive(family, batch_, received_);
+    inbound_.clear();
+    for (const auto& datagram : received_) inbound_.push_back({datagram.from, datagram.bytes});
+    opened_.clear();
+    device_.receive(system::boot_now(), inbound_, opened_);
+    for (const auto& packet : opened_) {
+      const auto written = tun_->write(packet.bytes);
+      if (!written && written.error() == system::TunError::Gone) {
+        return end("the interface was removed");
+      }
+    }
+    if (!more) break;
+  }
+  settle();
+}
+
+void WireGuardProgram::on_timer() {
+  device_.handle_timeout(system::boot_now());
+  settle();
+}
+
+void WireGuardProgram::settle() {
+  std::vector<wireguard::Transmit> transmits;
+  while (auto transmit = device_.poll_transmit()) transmits.push_back(*std::move(transmit));
+  outgoing_.clear();
+  for (const auto& transmit : transmits) outgoing_.push_back({transmit.to, transmit.bytes});
+  udp_->send(outgoing_);
+  while (const auto event = device_.poll_event()) {
+    if (const auto* established = std::get_if<wireguard::SessionEstablished>(&*event)) {
+      LOG(debug, "trellis-wg", "session established peer={} initiator={}",
+          static_cast<std::uint32_t>(established->peer),
+          established->role == wireguard::Role::Initiator);
+    }
+  }
+  timer_.arm(device_.next_timeout());
+}
+
+// ---- configuration ---------------------------------------------------------------------------
+
+std::string WireGuardProgram::answer(std::string_view request) {
+  const std::size_t line_end = request.find('\n');
+  const auto operation = uapi::parse_operation(request.substr(0, line_end));
+  if (!operation) return uapi::answer(uapi::Errno::Protocol);
+  const TimePoint now = system::boot_now();
+  if (*operation == uapi::Operation::Get) {
+    return uapi::get(device_, {udp_->port(), mark_}, now, system::wall_now());
+  }
+  const std::string_view lines =
+      line_end == std::string_view::npos ? std::string_view() : request.substr(line_end + 1);
+  const uapi::SetResult result = uapi::set(device_, now, lines);
+  const uapi::Errno applied = apply(result.changes);
+  settle();
+  return uapi::answer(result.error == uapi::Errno::Ok ? applied : result.error);
+}
+
+uapi::Errno WireGuardProgram::apply(const uapi::Changes& changes) {
+  if (changes.fwmark) {
+    if (!udp_->set_mark(*changes.fwmark)) return uapi::Errno::Invalid;
+    mark_ = *changes.fwmark;
+  }
+  if (changes.listen_port && *changes.listen_port != udp_->port() && !bind(*changes.listen_port)) {
+    return uapi::Errno::PortInUse;
+  }
+  return uapi::Errno::Ok;
+}
+
+bool WireGuardProgram::bind(std::uint16_t port) {
+  auto socket = system::UdpSocket::open({.port = port, .mark = mark_});
+  if (!socket) {
+    LOG(error, "trellis-wg", "{}", socket.error().message);
+    return false;
+  }
+  udp4_watch_.reset();
+  udp6_watch_.reset();
+  udp_ = *std::move(socket);
+  if (const auto watched = watch_udp(); !watched) {
+    LOG(error, "trellis-wg", "{}", watched.error().message);
+    return false;
+  }
+  return true;
+}
+
+void WireGuardProgram::check_up() {
+  if (!system::file_exists(socket_path_)) return end("the control socket was removed");
+  // Padding stops at the MTU, which people change while we run.
+  if (const auto mtu = routes_->mtu(interface_)) device_.set_mtu(*mtu);
+  upkeep_.arm(system::boot_now() + kUpkeep);
+}
+
+void WireGuardProgram::end(const char* why) {
+  LOG(info, "trellis-wg", "{} is stopped: {}", name_, why);
+  tun_watch_.reset();
+  udp4_watch_.reset();
+  udp6_watch_.reset();
+  loop_.stop();
+}
+
+}  // namespace trellis::apps
