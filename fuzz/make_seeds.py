@@ -182,6 +182,58 @@ def control_requests() -> dict[str, bytes]:
             for name, text in texts.items() for who in (0, 1)}
 
 
+def peers_files() -> dict[str, str]:
+    host = '[host]\nname = "alice"\naddresses = ["100.64.7.1/16", "fd00::1/64"]\n'
+    key, other = "z718qKenPt0DTz9PGj16HPqeGw/yCzRJQmLlMg2hfzM=", "A" * 42 + "g="
+    bob = (f'[[peer]]\nname = "bob"\nwireguard_key = "{key}"\nrosenpass_key = "bob.pub"\n'
+           'endpoint = "192.0.2.1:51820"\naddresses = ["100.64.7.2", "fd00::2"]\nkeepalive = 25\n')
+
+    def peer(line: str) -> str:
+        """Bob, with one of his keys written otherwise."""
+        name = line.split(" = ")[0]
+        return host + "".join(f"{kept}\n" for kept in bob.splitlines()
+                              if not kept.startswith(name)) + line + "\n"
+
+    carol = bob.replace("bob", "carol").replace(key, other).replace("7.2", "8.0/24").replace(
+        "::2", "::3")
+    files = {
+        "good": host + bob, "two": host + bob + carol, "alone": host, "empty": "",
+        "whole": host + 'interface = "trellis1"\nlisten_port = 0\nmtu = 1420\nmode = "permissive"\n'
+                 + bob.replace('rosenpass_key = "bob.pub"\n', ""),
+        "same-name": host + bob + carol.replace('"carol"', '"Bob"'),
+        "same-key": host + bob + carol.replace(other, key),
+        "overlap": host + bob + carol.replace("8.0/24", "7.0/24"),
+        "overlap-before": host + carol.replace("100.64.8.0/24", "100.64.9.0/24") + bob.replace(
+            "100.64.7.2", "100.64.9.1"),
+        "own-name": host + bob.replace('"bob"', '"Alice"'),
+        "no-key": peer("wireguard_key = 1").replace("wireguard_key = 1\n", ""),
+        "strict-without": peer("rosenpass_key = 1").replace("rosenpass_key = 1\n", ""),
+        "host-is-no-table": "host = 1\n", "peer-is-no-array": host + "[peer]\n",
+        "not-toml": "[host\n", "bad-utf8": "[host]\nname = \"\\uD800\"\n",
+        "unknown-section": host + "[server]\n", "no-addresses": '[host]\nname = "alice"\n',
+    }
+    for number, line in enumerate((
+            "mode = 1", 'mode = "x"', "listen_port = 65536", "mtu = 1000.5", "mtu = true",
+            "nmae = 1", "something = 1", "mtu = 1979-05-27", "mtu = {}", "mtu.x = 1", "mtu = []",
+            'interface = "a/b"')):
+        files[f"host-{number}"] = host + line + "\n"
+    for number, addresses in enumerate((
+            '"100.64.7.1"', '"100.0.0.0/4"', '"127.0.0.1/8"', '"100.64.0.0/16"', "1", "",
+            '"100.64.7.1/16", "100.64.8.1/24"', '"fd00::1/8"', ", ".join(["1"] * 9))):
+        files[f"addresses-{number}"] = f'[host]\nname = "alice"\naddresses = [{addresses}]\n'
+    for number, line in enumerate((
+            'name = "-"', 'wireguard_key = "AAAA"', f'wireguard_key = "{"A" * 43}="',
+            f'wireguard_key = "{"AQEB" * 10 + "AQE="}"', 'rosenpass_key = ""',
+            'rosenpass_key = "/bob"', 'endpoint = "host.example:51820"', 'endpoint = "bob"',
+            'endpoint = "bob:0"', 'endpoint = "1.2.3:5"', 'endpoint = "0.0.0.0:5"',
+            'endpoint = "100.64.9.9:5"', 'endpoint = "[2001:db8::1]:5"', 'endpoint = "a..b.:5"',
+            'addresses = ["x"]', 'addresses = ["100.64.7.2/24"]', 'addresses = ["0.0.0.0/0"]',
+            'addresses = ["10.0.0.1"]', 'addresses = ["100.64.0.0/16"]', 'addresses = ["::1"]',
+            "addresses = 1", "keepalive = -1", "mode = 1")):
+        files[f"peer-{number}"] = peer(line)
+    return files
+
+
 def main() -> None:
     for name, data in inner_packets().items():
         seed("inner_ip", name, data)
@@ -204,6 +256,8 @@ def main() -> None:
         seed("uapi_set", name, text)
     for name, data in control_requests().items():
         seed("control_request", name, data)
+    for name, text in peers_files().items():
+        seed("peers_file", name, text)
     for name, text in state_files().items():
         seed("state_file", name, text)
 

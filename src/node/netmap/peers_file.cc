@@ -2,6 +2,7 @@
 
 #include "base/hex.h"
 #include "node/netmap/toml_fields.h"
+#include "node/netmap/toml_guard.h"
 
 #include <fmt/format.h>
 
@@ -327,6 +328,7 @@ Result<PeersFile> parse_peers_file(std::string_view text, const ParseOptions& op
     return fail_with(fmt::format("line 1, column 1: the file has {} bytes: {} are allowed",
                                  text.size(), kTextBytesMax));
   }
+  TRY(guard_toml(text));
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) return fail_at(parsed.error().source(), parsed.error().description());
   const toml::table& root = parsed.table();

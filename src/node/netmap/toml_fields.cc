@@ -48,21 +48,22 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-/// Foreign text in our messages: short, and without what a terminal would act upon.
+/// Foreign text in our messages: short.
 std::string quoted(std::string_view text) {
-  std::string result = "\"";
-  for (const char c : text.substr(0, 64)) {
-    const auto code = static_cast<unsigned char>(c);
-    result += code < 0x20 || code == 0x7f ? '?' : c;
-  }
-  return result + (text.size() > 64 ? "...\"" : "\"");
+  return fmt::format("\"{}{}\"", text.substr(0, 64), text.size() > 64 ? "..." : "");
 }
 
 }  // namespace
 
 tl::unexpected<Error> fail_at(const toml::source_region& where, std::string_view message) {
-  return fail_with(
-      fmt::format("line {}, column {}: {}", where.begin.line, where.begin.column, message));
+  std::string text =
+      fmt::format("line {}, column {}: {}", where.begin.line, where.begin.column, message);
+  // The file's own words are in some: without what a terminal would act upon.
+  for (char& c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7f) c = '?';
+  }
+  return fail_with(std::move(text));
 }
 
 std::optional<std::string_view> nearest(std::string_view word,
