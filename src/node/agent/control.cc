@@ -121,7 +121,7 @@ std::string line(const json& object) {
   return object.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-Reply refuse(std::string why) { return {line({{"ok", false}, {"error", std::move(why)}})}; }
+Reply refuse(std::string why) { return {refusal(std::move(why))}; }
 
 std::string text_field(const json& object, const char* key) {
   const auto it = object.find(key);
@@ -129,6 +129,8 @@ std::string text_field(const json& object, const char* key) {
 }
 
 }  // namespace
+
+std::string refusal(std::string why) { return line({{"ok", false}, {"error", std::move(why)}}); }
 
 std::string status_text(const Agent& agent, TimePoint now, const HostFacts& host, int indent) {
   return status_object(agent, now, host).dump(indent, ' ', false, json::error_handler_t::replace);

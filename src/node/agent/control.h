@@ -39,6 +39,9 @@ struct Reply {
 Reply handle_request(Agent& agent, TimePoint now, const HostFacts& host, Caller caller,
                      std::string_view request);
 
+/// The answer {"ok": false, "error": why}, for what the owner finds wrong himself.
+std::string refusal(std::string why);
+
 /// The object behind "status", indented if `indent` is not negative.
 std::string status_text(const Agent& agent, TimePoint now, const HostFacts& host, int indent);
 

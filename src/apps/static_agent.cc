@@ -1,0 +1,370 @@
+#include "apps/static_agent.h"
+
+#include "base/log.h"
+#include "system/clock.h"
+#include "system/secure_file.h"
+
+#include <fmt/format.h>
+
+namespace trellis::apps {
+namespace {
+
+constexpr std::size_t kPacketsAtOnce = 64;
+constexpr int kBatchesAtOnce = 8;  // then other events have their turn
+constexpr Duration kRetryInterface = 1s;
+constexpr Duration kResolveAgain = 60s;
+constexpr std::size_t kStateBytesMax = 16 << 20;
+
+constexpr std::size_t kPeersFileBytesMax = 4 << 20;
+constexpr const char* kStateFile = "state.json";
+
+std::string_view text_of(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+pair::Mode mode_of(const netmap::PeersFile& peers) {
+  return peers.host.mode == netmap::Mode::Strict ? pair::Mode::Strict : pair::Mode::Permissive;
+}
+
+system::PacketBatch::Shape shape_for(std::size_t capacity) {
+  return {.slots = kPacketsAtOnce,
+          .headroom = wireguard::Device::kHeadroom,
+          .capacity = capacity,
+          .tailroom = wireguard::Device::kTailroom};
+}
+
+}  // namespace
+
+// ---- setting up ------------------------------------------------------------------------------
+
+StaticAgent::StaticAgent(system::Loop& loop, Options options, system::StateFolder folder,
+                         system::Routes routes, OwnKeys keys, netmap::PeersFile peers)
+    : loop_(loop),
+      options_(std::move(options)),
+      folder_(std::move(folder)),
+      routes_(std::move(routes)),
+      keys_(std::move(keys)),
+      peers_(std::move(peers)),
+      from_tun_(shape_for(65536)),
+      from_udp_(shape_for(65536)) {}
+
+Result<netmap::PeersFile> StaticAgent::load_peers(const std::string& path,
+                                                  const crypto::PublicKey& own_key) {
+  const ByteVector bytes = TRY(system::read_file(path, kPeersFileBytesMax));
+  netmap::ParseOptions options;
+  const std::size_t slash = path.find_last_of('/');
+  options.folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  options.own_key = own_key;
+  auto peers = netmap::parse_peers_file(text_of(bytes), options);
+  if (!peers) return fail(std::move(peers).error().within(path));
+  return peers;
+}
+
+Result<StaticAgent::KeyFiles> StaticAgent::map_keys(const netmap::PeersFile& peers) {
+  const std::size_t size = crypto::suite_rosenpass().static_kem->sizes().public_key;
+  KeyFiles files;
+  for (const netmap::PeerSection& peer : peers.peers) {
+    if (peer.rosenpass_key.empty()) continue;
+    auto file = system::MappedFile::open(peer.rosenpass_key, size);
+    if (!file) return fail(std::move(file).error().within("peer " + peer.name));
+    files.emplace(peer.name, *std::move(file));
+  }
+  return files;
+}
+
+std::vector<Prefix> StaticAgent::networks() const {
+  std::vector<Prefix> networks;
+  for (const InterfaceAddress& address : peers_.host.addresses) {
+    networks.push_back(address.network());
+  }
+  return networks;
+}
+
+Result<> StaticAgent::check(const Options& options) {
+  system::SystemRandom random;
+  const OwnKeys keys = TRY(load_keys(options.state_folder, random));
+  const netmap::PeersFile peers = TRY(load_peers(options.peers_file, keys.wireguard_public()));
+  TRY(map_keys(peers));
+  return {};
+}
+
+Result<std::unique_ptr<StaticAgent>> StaticAgent::create(system::Loop& loop, Options options) {
+  system::StateFolder folder = TRY(system::StateFolder::open(options.state_folder));
+  system::SystemRandom random;
+  OwnKeys keys = TRY(load_keys(folder.path(), random));
+  netmap::PeersFile peers = TRY(load_peers(options.peers_file, keys.wireguard_public()));
+  system::Routes routes = TRY(system::Routes::open());
+  std::unique_ptr<StaticAgent> self(new StaticAgent(loop, std::move(options), std::move(folder),
+                                                    std::move(routes), std::move(keys),
+                                                    std::move(peers)));
+  TRY(self->start());
+  return self;
+}
+
+Result<agent::State> StaticAgent::load_state() const {
+  const std::string path = folder_.file(kStateFile);
+  if (!system::file_exists(path)) return agent::State{};
+  const ByteVector bytes = TRY(system::read_file(path, kStateBytesMax));
+  auto state = agent::parse_state(text_of(bytes));
+  if (!state) return fail(std::move(state).error().within(path));
+  return state;
+}
+
+Result<> StaticAgent::start() {
+  key_files_ = TRY(map_keys(peers_));
+  agent::Identity identity{keys_.wireguard.clone(),
+                           {keys_.rosenpass_public.bytes(), keys_.rosenpass_secret.clone()}};
+  agent::Agent::Options agent_options;
+  agent_options.mode = mode_of(peers_);
+  agent::State state = TRY(load_state());
+  agent_ = TRY(agent::Agent::create(std::move(identity), std::move(state), agent_options, random_));
+
+  TRY(check_overlaps());
+  udp_ = TRY(system::UdpSocket::open({.port = peers_.host.listen_port}));
+  TRY(open_interface());
+
+  timer_ = TRY(loop_.timer([this] { on_timer(); }));
+  retry_interface_ = TRY(loop_.timer([this] { interface_is_gone(); }));
+  resolve_again_ = TRY(loop_.timer([this] { resolve_names(); }));
+  resolver_ = TRY(system::Resolver::create(loop_));
+  TRY(watch_interface());
+  udp4_watch_ = TRY(loop_.watch(udp_->descriptor(IpAddress::Family::V4), system::Ready::Read,
+                                [this] { on_udp_readable(IpAddress::Family::V4); }));
+  if (udp_->has_v6()) {
+    udp6_watch_ = TRY(loop_.watch(udp_->descriptor(IpAddress::Family::V6), system::Ready::Read,
+                                  [this] { on_udp_readable(IpAddress::Family::V6); }));
+  }
+  system::IpcServer::Options control;
+  control.path = options_.control_socket;
+  control_ = TRY(system::IpcServer::listen(
+      loop_, std::move(control), [this](const system::IpcCaller& caller, std::string_view request) {
+        return answer(caller, request);
+      }));
+  apply_peers();
+  return {};
+}
+
+/// An overlay that this host reaches otherwise would lose one of the two, and who knows which.
+Result<> StaticAgent::check_overlaps() {
+  for (const Prefix& network : networks()) {
+    const auto foreign = TRY(routes_.overlapping(network, 0));
+    if (foreign.empty()) continue;
+    return fail_with(fmt::format(
+        "{}: the network {} overlaps with {}, which this host has a route to already: choose other "
+        "addresses, or remove that route",
+        options_.peers_file, network.to_string(), foreign.front().prefix.to_string()));
+  }
+  return {};
+}
+
+Result<> StaticAgent::open_interface() {
+  const netmap::HostSection& host = peers_.host;
+  // Should the interface ever disappear unasked, nothing goes out in clear. [pair rule 12] What a
+  // predecessor that was killed left behind is taken over.
+  for (const Prefix& network : networks()) TRY(routes_.add_guard(network, host.interface));
+  TRY(routes_.remove_guards(host.interface, networks()));
+  tun_ = TRY(system::Tun::create(host.interface));
+  const std::uint32_t index = TRY(routes_.interface_index(host.interface));
+  for (const InterfaceAddress& address : host.addresses) {
+    TRY(routes_.add_address(index, address));
+  }
+  return routes_.bring_up(index, host.mtu);
+}
+
+Result<> StaticAgent::watch_interface() {
+  tun_watch_ =
+      TRY(loop_.watch(tun_->descriptor(), system::Ready::Read, [this] { on_tun_readable(); }));
+  return {};
+}
+
+StaticAgent::~StaticAgent() {
+  tun_watch_.reset();
+  tun_.reset();
+  if (const auto removed = routes_.remove_guards(peers_.host.interface); !removed) {
+    LOG(warn, "trellisd", "{}", removed.error().message);
+  }
+}
+
+// ---- the list of peers -----------------------------------------------------------------------
+
+void StaticAgent::apply_peers() {
+  std::vector<pair::PeerConfig> configs;
+  for (const netmap::PeerSection& peer : peers_.peers) {
+    pair::PeerConfig config;
+    config.name = peer.name;
+    config.wireguard_key = peer.wireguard_key;
+    if (const auto file = key_files_.find(peer.name); file != key_files_.end()) {
+      config.rosenpass_key = file->second.bytes();
+    }
+    config.addresses = peer.addresses;
+    config.has_endpoint = peer.endpoint.has_value();
+    if (peer.endpoint && peer.endpoint->address) config.endpoints = {*peer.endpoint->address};
+    config.keepalive = peer.keepalive;
+    configs.push_back(std::move(config));
+  }
+  agent_->set_wall_clock(system::wall_now());
+  agent_->set_peers(system::boot_now(), mode_of(peers_), std::move(configs));
+  resolve_names();
+  settle();
+}
+
+void StaticAgent::resolve_names() {
+  bool any = false;
+  for (const netmap::PeerSection& peer : peers_.peers) {
+    if (!peer.endpoint || peer.endpoint->address) continue;
+    any = true;
+    resolver_->resolve(peer.endpoint->host, peer.endpoint->port,
+                       [this, name = peer.name](Result<std::vector<Endpoint>> endpoints) {
+                         on_resolved(name, std::move(endpoints));
+                       });
+  }
+  if (any) resolve_again_.arm(system::boot_now() + kResolveAgain);
+}
+
+void StaticAgent::on_resolved(const std::string& peer, Result<std::vector<Endpoint>> endpoints) {
+  const std::string topic = "endpoint of " + peer;
+  if (!endpoints) return warn(topic, topic + ": " + endpoints.error().message);
+  warnings_.erase(topic);
+  agent_->set_wall_clock(system::wall_now());
+  agent_->set_endpoints(system::boot_now(), peer, *std::move(endpoints));
+  settle();
+}
+
+Result<> StaticAgent::reload() {
+  netmap::PeersFile fresh = TRY(load_peers(options_.peers_file, keys_.wireguard_public()));
+  KeyFiles files = TRY(map_keys(fresh));
+  for (const std::string& key : netmap::diff(peers_, fresh).host) {
+    if (key == "mode" || key == "name") continue;
+    return fail_with(options_.peers_file + ": " + key +
+                     " changes only by a restart: systemctl restart trellisd");
+  }
+  peers_ = std::move(fresh);
+  // The engines hold views of the old mappings until the new list is in force.
+  const KeyFiles old = std::exchange(key_files_, std::move(files));
+  apply_peers();
+  LOG(info, "trellisd", "the list of peers was read again peers={}", peers_.peers.size());
+  return {};
+}
+
+// ---- packets ---------------------------------------------------------------------------------
+
+void StaticAgent::on_tun_readable() {
+  for (int i = 0; i < kBatchesAtOnce; ++i) {
+    const auto more = tun_->read(from_tun_, tun_packets_);
+    if (!more) {
+      if (more.error() == system::TunError::Gone) return interface_is_gone();
+      break;
+    }
+    outbound_.clear();
+    sealed_.clear();
+    for (const MutableByteView packet : tun_packets_) outbound_.push_back({packet});
+    agent_->set_wall_clock(system::wall_now());
+    agent_->send(system::boot_now(), outbound_, sealed_);
+    outgoing_.clear();
+    for (const wireguard::OutboundDatagram& datagram : sealed_) {
+      outgoing_.push_back({datagram.to, datagram.bytes});
+    }
+    send(outgoing_);
+    if (!*more) break;
+  }
+  settle();
+}
+
+void StaticAgent::on_udp_readable(IpAddress::Family family) {
+  for (int i = 0; i < kBatchesAtOnce; ++i) {
+    const bool more = udp_->receive(family, from_udp_, received_);
+    inbound_.clear();
+    opened_.clear();
+    for (const system::ReceivedDatagram& datagram : received_) {
+      inbound_.push_back({datagram.from, datagram.bytes});
+    }
+    agent_->set_wall_clock(system::wall_now());
+    agent_->receive(system::boot_now(), inbound_, opened_);
+    for (const wireguard::InboundPacket& packet : opened_) {
+      if (!tun_) break;
+      const auto written = tun_->write(packet.bytes);
+      if (!written && written.error() == system::TunError::Gone) interface_is_gone();
+    }
+    if (!more) break;
+  }
+  settle();
+}
+
+void StaticAgent::on_timer() {
+  agent_->set_wall_clock(system::wall_now());
+  agent_->handle_timeout(system::boot_now());
+  settle();
+}
+
+void StaticAgent::settle() {
+  if (const auto text = agent_->poll_state()) save_state(*text);
+  std::vector<agent::Agent::Transmit> transmits;
+  while (auto transmit = agent_->poll_transmit()) transmits.push_back(*std::move(transmit));
+  outgoing_.clear();
+  for (const agent::Agent::Transmit& transmit : transmits) {
+    outgoing_.push_back({transmit.to, transmit.bytes});
+  }
+  send(outgoing_);
+  timer_.arm(agent_->next_timeout());
+}
+
+void StaticAgent::send(const std::vector<system::OutgoingDatagram>& datagrams) {
+  // What does not fit into the socket's buffer is lost, as on any full link.
+  udp_->send(datagrams);
+}
+
+void StaticAgent::interface_is_gone() {
+  tun_watch_.reset();
+  tun_.reset();
+  const auto reopened = open_interface();
+  if (reopened && watch_interface()) {
+    warnings_.erase("interface");
+    LOG(warn, "trellisd", "the interface {} had disappeared and was made again",
+        peers_.host.interface);
+    return;
+  }
+  tun_.reset();
+  if (!reopened) warn("interface", reopened.error().message);
+  retry_interface_.arm(system::boot_now() + kRetryInterface);
+}
+
+// ---- the rest --------------------------------------------------------------------------------
+
+std::string StaticAgent::answer(const system::IpcCaller& caller, std::string_view request) {
+  agent_->set_wall_clock(system::wall_now());
+  const agent::Reply reply = agent::handle_request(*agent_, system::boot_now(), facts(),
+                                                   {.may_change = caller.is_root}, request);
+  if (reply.reload) {
+    if (const auto done = reload(); !done) return agent::refusal(done.error().message);
+  }
+  settle();
+  return reply.text;
+}
+
+void StaticAgent::save_state(const std::string& text) {
+  const auto written = system::write_secret_file(folder_.file(kStateFile), as_bytes(text));
+  if (written) {
+    warnings_.erase("state");
+    return;
+  }
+  // Going on is safe while we run; only a restart with a clock set back could miss what is lost.
+  warn("state", written.error().message);
+}
+
+void StaticAgent::warn(const std::string& topic, std::string text) {
+  if (warnings_[topic] == text) return;
+  LOG(warn, "trellisd", "{}", text);
+  warnings_[topic] = std::move(text);
+}
+
+agent::HostFacts StaticAgent::facts() const {
+  agent::HostFacts facts;
+  facts.name = peers_.host.name;
+  facts.interface = peers_.host.interface;
+  facts.addresses = peers_.host.addresses;
+  facts.listen_port = udp_->port();
+  for (const auto& [topic, text] : warnings_) facts.warnings.push_back(text);
+  return facts;
+}
+
+}  // namespace trellis::apps

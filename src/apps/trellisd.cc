@@ -1,0 +1,125 @@
+// The agent of one machine. This file is its command line; the work is in static_agent.h.
+
+#include "apps/static_agent.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/secret_dump.h"
+#include "system/hardening.h"
+#include "system/log_sink.h"
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+namespace trellis::apps {
+namespace {
+
+struct CommandLine {
+  StaticAgent::Options agent;
+  std::string log_level = "info";
+  bool foreground = false;
+  bool check = false;
+};
+
+int report(const Error& error) {
+  std::fprintf(stderr, "trellisd: %s\n", error.message.c_str());
+  return EXIT_FAILURE;
+}
+
+#ifdef TRELLIS_DUMP_SECRETS
+std::FILE* g_dump = nullptr;
+
+void open_secret_dump() {
+  const char* path = std::getenv("TRELLIS_SECRET_DUMP");
+  if (!path) return;
+  g_dump = std::fopen(path, "a");
+  set_secret_dump([](std::string_view kind, ByteView secret) {
+    std::fprintf(g_dump, "%.*s %s\n", static_cast<int>(kind.size()), kind.data(),
+                 to_hex(secret).c_str());
+    std::fflush(g_dump);
+  });
+}
+#else
+void open_secret_dump() {}
+#endif
+
+int run(const CommandLine& line) {
+  for (const std::string& missing : system::harden_process()) {
+    LOG(warn, "trellisd", "{}", missing);
+  }
+  if (line.check) {
+    const auto checked = StaticAgent::check(line.agent);
+    if (!checked) return report(checked.error());
+    std::puts("peers.toml and keys are in order");
+    return EXIT_SUCCESS;
+  }
+  auto loop = system::Loop::create();
+  if (!loop) return report(loop.error());
+  StaticAgent* running = nullptr;
+  auto signals = (*loop)->on_signals({SIGTERM, SIGINT, SIGHUP}, [&](int signal) {
+    if (signal != SIGHUP) return (*loop)->stop();
+    if (!running) return;
+    if (const auto done = running->reload(); !done) {
+      LOG(warn, "trellisd", "nothing was changed: {}", done.error().message);
+    }
+  });
+  if (!signals) return report(signals.error());
+  auto agent = StaticAgent::create(**loop, line.agent);
+  if (!agent) return report(agent.error());
+  running = agent->get();
+  LOG(info, "trellisd", "running version={} peers_file={}", TRELLIS_VERSION, line.agent.peers_file);
+  (*loop)->run();
+  running = nullptr;
+  agent->reset();
+  LOG(info, "trellisd", "stopped");
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace trellis::apps
+
+int main(int argc, char** argv) {
+  using namespace trellis;
+  apps::CommandLine line;
+  line.agent.state_folder = "/var/lib/trellis";
+  line.agent.control_socket = "/run/trellis/trellisd.sock";
+  CLI::App app{
+      "trellisd: the agent of a quantum-resistant mesh VPN\n\n"
+      "  trellis keys new && trellisd --static /etc/trellis/peers.toml"};
+  app.name("trellisd");
+  app.add_option("--static", line.agent.peers_file, "List of peers; no server is needed")
+      ->required()
+      ->type_name("PEERS.TOML");
+  app.add_option("--state", line.agent.state_folder, "Folder of keys and state")
+      ->capture_default_str()
+      ->type_name("DIR");
+  app.add_option("--socket", line.agent.control_socket, "Control socket, for trellis(1)")
+      ->capture_default_str()
+      ->type_name("PATH");
+  app.add_option("--log-level", line.log_level, "trace, debug, info, warn, error or off")
+      ->capture_default_str()
+      ->type_name("LEVEL");
+  app.add_flag("--foreground", line.foreground,
+               "Stay in the foreground (else go to the background)");
+  app.add_flag("--check", line.check, "Check peers.toml and keys, and do nothing else");
+  app.set_version_flag("--version", TRELLIS_VERSION);
+  app.footer(
+      "Exit status: 0 after a clean stop, 1 for anything that is wrong, 2 for a wrong option.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? 0 : 2;
+  }
+  log::Level level{};
+  if (!log::parse_level(line.log_level, level)) {
+    std::fprintf(stderr, "trellisd: --log-level %s: use trace, debug, info, warn, error or off\n",
+                 line.log_level.c_str());
+    return 2;
+  }
+  system::start_logging(level);
+  apps::open_secret_dump();
+  return apps::run(line);
+}
