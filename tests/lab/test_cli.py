@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -15,6 +16,7 @@ import pytest
 
 from labkit import find_program
 from labkit.process import run
+from labkit.programs import REPOSITORY
 from labkit.wireguard import trellis_wg, unique_interface
 
 KEY_FILES = {"wireguard.key": 0o600, "rosenpass.key": 0o600, "rosenpass.pub": 0o644}
@@ -353,16 +355,29 @@ HOST = '[host]\nname = "alice"\naddresses = ["100.71.0.1/24", "fd71:7e11:15::1/6
 
 
 @pytest.mark.parametrize("text, parts", [
-    ("[host\n", (":1", "peers.toml")),
-    (HOST + "lissten_port = 3\n", ("4", "listen_port")),
-    (HOST + 'listen_port = "3"\n', ("4", "listen_port")),
-    (HOST.replace("100.71.0.1/24", "100.71.0.1/44"), ("3", "100.71.0.1/44")),
+    ("[host\n", ("line 1, column",)),
+    (HOST + "lissten_port = 3\n", ("line 4, column 1", "listen_port")),
+    (HOST + 'listen_port = "3"\n', ("line 4, column", "listen_port")),
+    (HOST.replace("100.71.0.1/24", "100.71.0.1/44"), ("line 3, column 14", "/16")),
     (HOST + '[[peer]]\nname = "bob"\naddresses = ["100.71.0.2"]\nwireguard_key = "AAAA"\n',
-     ("7", "wireguard_key")),
-])
+     ("line 7, column 17", "44 characters")),
+], ids=["syntax", "unknown", "type", "address", "key"])
 def test_a_wrong_list_of_peers_is_refused_with_its_place(keys, tmp_path, text, parts):
     path = write_peers(tmp_path, text)
     refused(agent("--static", path, "--state", keys, "--check"), "peers.toml", *parts)
+
+
+def test_the_example_is_in_order(keys, tmp_path):
+    text = (REPOSITORY / "docs/examples/peers.toml").read_text()
+    files = re.findall(r'^rosenpass_key = "(.+?)"', text, re.MULTILINE)
+    assert len(files) == text.count("\n[[peer]]") == 2
+    for number, file in enumerate(files):
+        peer = tmp_path / f"peer{number}"
+        trellis("keys", "new", "--state", peer)
+        text = text.replace(file, f"{peer}/rosenpass.pub")
+    path = write_peers(tmp_path, text)
+    checked = agent("--static", path, "--state", keys, "--check")
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_trellisd_says_what_it_lacks(lab, tun, keys, tmp_path, for_nobody):
