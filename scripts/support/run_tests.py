@@ -86,14 +86,14 @@ def build(run: Run, preset: str, *targets: str) -> bool:
     return False
 
 
-def ctest(run: Run, preset: str, *options: str) -> None:
+def ctest(run: Run, preset: str, *options: str, **extra: str) -> None:
     """Runs the tests of a built preset in parallel."""
     junit = RESULTS / f"ctest-{preset}.xml"
     cases = BUILD / preset / "results"
     shutil.rmtree(cases, ignore_errors=True)
     junit.unlink(missing_ok=True)
     status = run.show("ctest", "--test-dir", str(BUILD / preset), "--output-on-failure", "-j",
-                      str(os.cpu_count() or 2), "--output-junit", str(junit), *options)
+                      str(os.cpu_count() or 2), "--output-junit", str(junit), *options, **extra)
     try:
         tally = read_ctest(junit, cases)
     except (OSError, ElementTree.ParseError) as error:
@@ -168,7 +168,7 @@ def main() -> int:
     parser.add_argument("--all", action="store_true")
     everything = parser.parse_args().all
     RESULTS.mkdir(parents=True, exist_ok=True)
-    run = Run(steps=12 if everything else 6)
+    run = Run(steps=13 if everything else 6)
 
     run.step("format")
     check(run, "scripts/format --check", "scripts/format", "--check")
@@ -193,6 +193,11 @@ def main() -> int:
         pytest(run, "lab", "tests/lab", *(() if everything else ("-m", "not long")), **programs)
 
     if everything:
+        run.step("every order of faults, 10,000 seeds")
+        if released:
+            ctest(run, "release", "-R", r"^trellis_(node_agent|protocol_rosenpass)$",
+                  TRELLIS_EXHAUSTIVE="1", TRELLIS_TEST_SEEDS="10000")
+
         run.step("ThreadSanitizer: system and apps")
         thread_sanitizer(run)
 
