@@ -140,7 +140,7 @@ std::string bash_script(const std::string& program, const std::vector<Command>& 
 }
 
 /// Inside single quotes, where ':' separates a word from its description.
-std::string zsh_quoted(std::string text) {
+std::string zsh_quoted(const std::string& text) {
   std::string quoted;
   for (const char c : text) {
     if (c == '\'') {

@@ -23,10 +23,14 @@ struct WireGuardRequest {
   bool foreground = false;
 };
 
+/// Null if it is not set.
+const char* log_level_text() {
+  return std::getenv("LOG_LEVEL");  // NOLINT(concurrency-mt-unsafe): nobody sets it
+}
+
 /// The levels of wireguard-go's LOG_LEVEL.
 log::Level log_level() {
-  const char* text = std::getenv("LOG_LEVEL");
-  const std::string_view level = text == nullptr ? "error" : text;
+  const std::string_view level = log_level_text() == nullptr ? "error" : log_level_text();
   if (level == "verbose" || level == "debug") return log::Level::debug;
   return level == "silent" ? log::Level::off : log::Level::error;
 }
@@ -49,7 +53,7 @@ int work(const WireGuardRequest& request, std::optional<system::Daemon> daemon) 
   if (!program) return report(program.error());
   if (daemon) {
     using Errors = system::Daemon::Errors;
-    daemon->ready(std::getenv("LOG_LEVEL") == nullptr ? Errors::Discard : Errors::Keep);
+    daemon->ready(log_level_text() == nullptr ? Errors::Discard : Errors::Keep);
   }
   (*loop)->run();
   return kExitDone;
