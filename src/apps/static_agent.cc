@@ -9,8 +9,6 @@
 namespace trellis::apps {
 namespace {
 
-constexpr std::size_t kPacketsAtOnce = 64;
-constexpr int kBatchesAtOnce = 8;  // then other events have their turn
 constexpr Duration kRetryInterface = 1s;
 constexpr Duration kResolveAgain = 60s;
 constexpr std::size_t kStateBytesMax = 16 << 20;
@@ -26,13 +24,6 @@ pair::Mode mode_of(const netmap::PeersFile& peers) {
   return peers.host.mode == netmap::Mode::Strict ? pair::Mode::Strict : pair::Mode::Permissive;
 }
 
-system::PacketBatch::Shape shape_for(std::size_t capacity) {
-  return {.slots = kPacketsAtOnce,
-          .headroom = wireguard::Device::kHeadroom,
-          .capacity = capacity,
-          .tailroom = wireguard::Device::kTailroom};
-}
-
 }  // namespace
 
 // ---- setting up ------------------------------------------------------------------------------
@@ -44,9 +35,7 @@ StaticAgent::StaticAgent(system::Loop& loop, Options options, system::StateFolde
       folder_(std::move(folder)),
       routes_(std::move(routes)),
       keys_(std::move(keys)),
-      peers_(std::move(peers)),
-      from_tun_(shape_for(65536)),
-      from_udp_(shape_for(65536)) {}
+      peers_(std::move(peers)) {}
 
 Result<netmap::PeersFile> StaticAgent::load_peers(const std::string& path,
                                                   const crypto::PublicKey& own_key) {
@@ -249,44 +238,14 @@ Result<> StaticAgent::reload() {
 // ---- packets ---------------------------------------------------------------------------------
 
 void StaticAgent::on_tun_readable() {
-  for (int i = 0; i < kBatchesAtOnce; ++i) {
-    const auto more = tun_->read(from_tun_, tun_packets_);
-    if (!more) {
-      if (more.error() == system::TunError::Gone) return interface_is_gone();
-      break;
-    }
-    outbound_.clear();
-    sealed_.clear();
-    for (const MutableByteView packet : tun_packets_) outbound_.push_back({packet});
-    agent_->set_wall_clock(system::wall_now());
-    agent_->send(system::boot_now(), outbound_, sealed_);
-    outgoing_.clear();
-    for (const wireguard::OutboundDatagram& datagram : sealed_) {
-      outgoing_.push_back({datagram.to, datagram.bytes});
-    }
-    send(outgoing_);
-    if (!*more) break;
-  }
+  agent_->set_wall_clock(system::wall_now());
+  if (!pump_.outward(*agent_, *tun_, *udp_)) interface_is_gone();
   settle();
 }
 
 void StaticAgent::on_udp_readable(IpAddress::Family family) {
-  for (int i = 0; i < kBatchesAtOnce; ++i) {
-    const bool more = udp_->receive(family, from_udp_, received_);
-    inbound_.clear();
-    opened_.clear();
-    for (const system::ReceivedDatagram& datagram : received_) {
-      inbound_.push_back({datagram.from, datagram.bytes});
-    }
-    agent_->set_wall_clock(system::wall_now());
-    agent_->receive(system::boot_now(), inbound_, opened_);
-    for (const wireguard::InboundPacket& packet : opened_) {
-      if (!tun_) break;
-      const auto written = tun_->write(packet.bytes);
-      if (!written && written.error() == system::TunError::Gone) interface_is_gone();
-    }
-    if (!more) break;
-  }
+  agent_->set_wall_clock(system::wall_now());
+  if (!pump_.inward(*agent_, *udp_, family, tun_ ? &*tun_ : nullptr)) interface_is_gone();
   settle();
 }
 
@@ -298,19 +257,8 @@ void StaticAgent::on_timer() {
 
 void StaticAgent::settle() {
   if (const auto text = agent_->poll_state()) save_state(*text);
-  std::vector<agent::Agent::Transmit> transmits;
-  while (auto transmit = agent_->poll_transmit()) transmits.push_back(*std::move(transmit));
-  outgoing_.clear();
-  for (const agent::Agent::Transmit& transmit : transmits) {
-    outgoing_.push_back({transmit.to, transmit.bytes});
-  }
-  send(outgoing_);
+  pump_.flush(*agent_, *udp_);
   timer_.arm(agent_->next_timeout());
-}
-
-void StaticAgent::send(const std::vector<system::OutgoingDatagram>& datagrams) {
-  // What does not fit into the socket's buffer is lost, as on any full link.
-  udp_->send(datagrams);
 }
 
 void StaticAgent::interface_is_gone() {

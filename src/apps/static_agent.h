@@ -1,13 +1,13 @@
 #pragma once
 
 #include "apps/key_store.h"
+#include "apps/packet_pump.h"
 #include "node/agent/agent.h"
 #include "node/agent/control.h"
 #include "node/netmap/peers_file.h"
 #include "system/ipc.h"
 #include "system/loop.h"
 #include "system/mapped_file.h"
-#include "system/packet_batch.h"
 #include "system/random.h"
 #include "system/resolver.h"
 #include "system/route.h"
@@ -74,7 +74,6 @@ class StaticAgent {
   /// Does what the agent wants done after a call: state to disk, then datagrams, then the timer.
   void settle();
   void save_state(const std::string& text);
-  void send(const std::vector<system::OutgoingDatagram>& datagrams);
   agent::HostFacts facts() const;
   void warn(const std::string& topic, std::string text);
 
@@ -94,15 +93,7 @@ class StaticAgent {
   std::optional<system::IpcServer> control_;
   std::map<std::string, std::string> warnings_;  // by topic
 
-  system::PacketBatch from_tun_;
-  system::PacketBatch from_udp_;
-  std::vector<MutableByteView> tun_packets_;
-  std::vector<system::ReceivedDatagram> received_;
-  std::vector<wireguard::OutboundPacket> outbound_;
-  std::vector<wireguard::OutboundDatagram> sealed_;
-  std::vector<wireguard::InboundDatagram> inbound_;
-  std::vector<wireguard::InboundPacket> opened_;
-  std::vector<system::OutgoingDatagram> outgoing_;
+  PacketPump<agent::Agent> pump_;
 
   // Last, so that they are gone before what their callbacks use.
   system::Timer timer_;

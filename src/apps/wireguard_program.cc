@@ -14,9 +14,6 @@ namespace uapi = wireguard::uapi;
 
 constexpr const char* kSocketFolder = "/var/run/wireguard";  // where `wg` looks
 constexpr std::uint32_t kMtu = 1420;                         // 80 bytes of headers over IPv6
-constexpr std::size_t kPacketsAtOnce = 64;
-constexpr std::size_t kPacketBytesMax = 65536;
-constexpr int kBatchesAtOnce = 8;  // then other events have their turn
 constexpr Duration kUpkeep = 1s;
 
 /// 0700: who may use the socket holds the private key. One that is there stays as it is.
@@ -51,11 +48,7 @@ WireGuardProgram::WireGuardProgram(system::Loop& loop, const std::string& name)
     : loop_(loop),
       name_(name),
       socket_path_(std::string(kSocketFolder) + "/" + name + ".sock"),
-      device_(device_config(), random_, timestamps_),
-      batch_({.slots = kPacketsAtOnce,
-              .headroom = wireguard::Device::kHeadroom,
-              .capacity = kPacketBytesMax,
-              .tailroom = wireguard::Device::kTailroom}) {}
+      device_(device_config(), random_, timestamps_) {}
 
 Result<std::unique_ptr<WireGuardProgram>> WireGuardProgram::create(system::Loop& loop,
                                                                    const std::string& name) {
@@ -100,39 +93,12 @@ Result<> WireGuardProgram::watch_udp() {
 // ---- packets ---------------------------------------------------------------------------------
 
 void WireGuardProgram::on_tun_readable() {
-  for (int i = 0; i < kBatchesAtOnce; ++i) {
-    const auto more = tun_->read(batch_, packets_);
-    if (!more) {
-      if (more.error() == system::TunError::Gone) return end("the interface was removed");
-      break;
-    }
-    outbound_.clear();
-    for (const MutableByteView packet : packets_) outbound_.push_back({packet});
-    sealed_.clear();
-    device_.send(system::boot_now(), outbound_, sealed_);
-    outgoing_.clear();
-    for (const auto& datagram : sealed_) outgoing_.push_back({datagram.to, datagram.bytes});
-    udp_->send(outgoing_);  // what finds the socket full is lost, as on any full link
-    if (!*more) break;
-  }
+  if (!pump_.outward(device_, *tun_, *udp_)) return end("the interface was removed");
   settle();
 }
 
 void WireGuardProgram::on_udp_readable(IpAddress::Family family) {
-  for (int i = 0; i < kBatchesAtOnce; ++i) {
-    const bool more = udp_->receive(family, batch_, received_);
-    inbound_.clear();
-    for (const auto& datagram : received_) inbound_.push_back({datagram.from, datagram.bytes});
-    opened_.clear();
-    device_.receive(system::boot_now(), inbound_, opened_);
-    for (const auto& packet : opened_) {
-      const auto written = tun_->write(packet.bytes);
-      if (!written && written.error() == system::TunError::Gone) {
-        return end("the interface was removed");
-      }
-    }
-    if (!more) break;
-  }
+  if (!pump_.inward(device_, *udp_, family, &*tun_)) return end("the interface was removed");
   settle();
 }
 
@@ -142,11 +108,7 @@ void WireGuardProgram::on_timer() {
 }
 
 void WireGuardProgram::settle() {
-  std::vector<wireguard::Transmit> transmits;
-  while (auto transmit = device_.poll_transmit()) transmits.push_back(*std::move(transmit));
-  outgoing_.clear();
-  for (const auto& transmit : transmits) outgoing_.push_back({transmit.to, transmit.bytes});
-  udp_->send(outgoing_);
+  pump_.flush(device_, *udp_);
   while (const auto event = device_.poll_event()) {
     if (const auto* established = std::get_if<wireguard::SessionEstablished>(&*event)) {
       LOG(debug, "trellis-wg", "session established peer={} initiator={}",

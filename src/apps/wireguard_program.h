@@ -1,10 +1,10 @@
 #pragma once
 
+#include "apps/packet_pump.h"
 #include "protocol/wireguard/device.h"
 #include "protocol/wireguard/uapi.h"
 #include "system/ipc.h"
 #include "system/loop.h"
-#include "system/packet_batch.h"
 #include "system/random.h"
 #include "system/route.h"
 #include "system/tun.h"
@@ -71,14 +71,7 @@ class WireGuardProgram {
   std::optional<system::UdpSocket> udp_;
   std::optional<system::IpcServer> control_;
 
-  system::PacketBatch batch_;
-  std::vector<MutableByteView> packets_;
-  std::vector<wireguard::OutboundPacket> outbound_;
-  std::vector<wireguard::OutboundDatagram> sealed_;
-  std::vector<system::ReceivedDatagram> received_;
-  std::vector<wireguard::InboundDatagram> inbound_;
-  std::vector<wireguard::InboundPacket> opened_;
-  std::vector<system::OutgoingDatagram> outgoing_;
+  PacketPump<wireguard::Device> pump_;
 
   // Last, so that they are gone before what their callbacks use.
   system::Timer timer_;
