@@ -18,7 +18,7 @@ namespace {
 
 using namespace rosenpass;
 
-constexpr std::size_t kStepsMax = 400;
+constexpr std::size_t kStepsMax = 150;
 constexpr std::size_t kQueueMax = 64;
 
 const crypto::Suite& small_suite() {

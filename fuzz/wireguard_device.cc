@@ -16,7 +16,7 @@ namespace {
 
 using namespace wireguard;
 
-constexpr std::size_t kStepsMax = 400;
+constexpr std::size_t kStepsMax = 150;
 constexpr std::size_t kKept = 64;
 constexpr std::size_t kTextMax = 1500;
 
