@@ -1,9 +1,11 @@
 // The agent of one machine. This file is its command line; the work is in static_agent.h.
 
+#include "apps/command_line.h"
 #include "apps/static_agent.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/secret_dump.h"
+#include "system/daemonise.h"
 #include "system/hardening.h"
 #include "system/log_sink.h"
 
@@ -12,6 +14,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 namespace trellis::apps {
 namespace {
@@ -25,7 +28,7 @@ struct CommandLine {
 
 int report(const Error& error) {
   std::fprintf(stderr, "trellisd: %s\n", error.message.c_str());
-  return EXIT_FAILURE;
+  return kExitFailed;
 }
 
 #ifdef TRELLIS_DUMP_SECRETS
@@ -35,6 +38,7 @@ void open_secret_dump() {
   const char* path = std::getenv("TRELLIS_SECRET_DUMP");
   if (!path) return;
   g_dump = std::fopen(path, "a");
+  CHECK(g_dump != nullptr);  // a test build that cannot dump is of no use
   set_secret_dump([](std::string_view kind, ByteView secret) {
     std::fprintf(g_dump, "%.*s %s\n", static_cast<int>(kind.size()), kind.data(),
                  to_hex(secret).c_str());
@@ -45,7 +49,8 @@ void open_secret_dump() {
 void open_secret_dump() {}
 #endif
 
-int run(const CommandLine& line) {
+int run(const CommandLine& line, std::optional<system::Daemon> daemon) {
+  // Not before the fork: a child does not inherit locks of memory.
   for (const std::string& missing : system::harden_process()) {
     LOG(warn, "trellisd", "{}", missing);
   }
@@ -53,7 +58,7 @@ int run(const CommandLine& line) {
     const auto checked = StaticAgent::check(line.agent);
     if (!checked) return report(checked.error());
     std::puts("peers.toml and keys are in order");
-    return EXIT_SUCCESS;
+    return kExitDone;
   }
   auto loop = system::Loop::create();
   if (!loop) return report(loop.error());
@@ -70,11 +75,12 @@ int run(const CommandLine& line) {
   if (!agent) return report(agent.error());
   running = agent->get();
   LOG(info, "trellisd", "running version={} peers_file={}", TRELLIS_VERSION, line.agent.peers_file);
+  if (daemon) daemon->ready(system::Daemon::Errors::Keep);
   (*loop)->run();
   running = nullptr;
   agent->reset();
   LOG(info, "trellisd", "stopped");
-  return EXIT_SUCCESS;
+  return kExitDone;
 }
 
 }  // namespace
@@ -107,19 +113,25 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", TRELLIS_VERSION);
   app.footer(
       "Exit status: 0 after a clean stop, 1 for anything that is wrong, 2 for a wrong option.");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int status = app.exit(error);
-    return status == 0 ? 0 : 2;
-  }
+  if (const auto status = apps::parse_command_line(app, argc, argv)) return *status;
   log::Level level{};
   if (!log::parse_level(line.log_level, level)) {
     std::fprintf(stderr, "trellisd: --log-level %s: use trace, debug, info, warn, error or off\n",
                  line.log_level.c_str());
-    return 2;
+    return apps::kExitUsage;
+  }
+  // In the background the working folder is another one.
+  for (std::string* path :
+       {&line.agent.peers_file, &line.agent.state_folder, &line.agent.control_socket}) {
+    *path = std::filesystem::absolute(*path).string();
   }
   system::start_logging(level);
+  std::optional<system::Daemon> daemon;
+  if (!line.foreground && !line.check) {
+    auto started = system::Daemon::start();
+    if (!started) return apps::report(started.error());
+    daemon = *std::move(started);
+  }
   apps::open_secret_dump();
-  return apps::run(line);
+  return apps::run(line, std::move(daemon));
 }

@@ -1,6 +1,7 @@
 """Two agents that know each other from a file: what their users and their wires see."""
 
 import base64
+import os
 import random
 import signal
 import statistics
@@ -281,6 +282,23 @@ def test_no_core_file_is_written(two_hosts, folder):
     limits = open(f"/proc/{a.process.pid}/limits").read()
     core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
     assert core.split()[4] == "0" and core.split()[5] == "0"
+
+
+def test_in_the_background_it_is_ready_when_the_command_returns(two_hosts, folder):
+    alice, bob, link = two_hosts
+    a, b = make_pair(alice, bob, link, folder)
+    b.start()
+    words = ["--static", a.config.name, "--state", "state", "--socket", "trellisd.sock"]
+    command = f"cd {a.config.parent} && exec {find_program('trellisd').resolve()} {' '.join(words)} 2>log"
+    alice.run("sh", "-c", command, timeout=10)
+    pid = int(alice.run("cat", str(a.state / "lock")).stdout)
+    try:
+        wait_for_pair(a, b)
+        a.cli("reload", "--socket", a.socket)  # by a path that was relative
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not alice.has_interface("trellis0") and not a.socket.exists(), 5,
+               "a clean stop")
 
 
 def test_status_without_an_agent_says_what_to_do(folder):
