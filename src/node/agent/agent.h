@@ -51,7 +51,8 @@ class Agent {
   void set_wall_clock(WallTime now) { timestamps_.set_wall_clock(now); }
 
   /// The whole list of peers. Pairs whose keys stay are not disturbed; those that are gone end.
-  /// `key_name` of each is filled in here.
+  /// `key_name` of each is filled in here. The bytes of the keys stay with the caller until the
+  /// next list is in force; those of the list before are not needed any more then.
   void set_peers(TimePoint now, pair::Mode mode, std::vector<pair::PeerConfig> peers);
   void set_endpoints(TimePoint now, const std::string& peer, std::vector<Endpoint> endpoints);
   /// Accepts the keys that the list of peers gives for this one, whatever was pinned.

@@ -264,5 +264,42 @@ TEST(Agent, S39AStrictAgentDoesNotTalkToAPeerWithoutAKey) {
   EXPECT_THAT(sim.pair(0).status(sim.now()).why_not, HasSubstr("no post-quantum key"));
 }
 
+TEST(Agent, AReloadedListMayBringTheSameKeysInOtherMemory) {
+  AgentSim sim(16);
+  bring_up(sim);
+  pair::PeerConfig config = sim.pair(0).config();
+  const ByteVector fresh = to_vector(config.rosenpass_key);
+  ByteVector stale = fresh;
+  sim.agent(0).set_peers(sim.now(), pair::Mode::Strict, {});
+  config.rosenpass_key = stale;
+  sim.agent(0).set_peers(sim.now(), pair::Mode::Strict, {config});
+  const pair::Pair* const before = &sim.pair(0);
+  config.rosenpass_key = fresh;
+  sim.agent(0).set_peers(sim.now(), pair::Mode::Strict, {config});
+  std::fill(stale.begin(), stale.end(), std::byte{0});  // what was mapped is there no more
+  EXPECT_EQ(&sim.pair(0), before);
+  sim.run_for(400s);
+  EXPECT_TRUE(sim.agreed());
+  EXPECT_GE(sim.pair(0).status(sim.now()).renewals, 2U);
+}
+
+TEST(Agent, AReloadedListLeavesThePathOfAHostNameThatIsNotYetResolvedAgain) {
+  AgentSim sim(17);
+  sim.start(0);
+  sim.start(1, /*knows_endpoint=*/false);  // so host 0 begins, and learns no address
+  ASSERT_TRUE(sim.run_until(sim.now() + 10s, [&] { return sim.agreed(); }));
+  pair::PeerConfig config = sim.pair(0).config();
+  config.endpoints.clear();
+  sim.agent(0).set_peers(sim.now(), pair::Mode::Strict, {config});
+  EXPECT_TRUE(sim.pair(0).status(sim.now()).endpoint);
+  sim.ping(0);
+  sim.run_for(1s);
+  EXPECT_EQ(sim.received(1), 1U);
+
+  config.has_endpoint = false;  // none is configured any more, so the peer has to begin
+  sim.agent(0).set_peers(sim.now(), pair::Mode::Strict, {config});
+  EXPECT_FALSE(sim.pair(0).status(sim.now()).endpoint);
+}
+
 }  // namespace
 }  // namespace trellis::agent

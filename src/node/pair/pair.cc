@@ -216,12 +216,14 @@ bool Pair::reconfigure(TimePoint now, const PeerConfig& config) {
       config.name != config_.name || !refusal_.empty()) {
     return false;
   }
-  const ByteView mapped = config_.rosenpass_key;
+  // A host name is to be resolved anew. Until then it stands for what it stood for.
+  std::vector<Endpoint> endpoints = config.endpoints;
+  if (config.has_endpoint && endpoints.empty()) endpoints = config_.endpoints;
   config_ = config;
-  config_.rosenpass_key = mapped;  // the engine holds a view of the first mapping
+  if (rosenpass_id_) engines_.rosenpass.set_public_key(*rosenpass_id_, config_.rosenpass_key);
   engines_.wireguard.set_allowed_ips(*wireguard_id_, config_.addresses);
   engines_.wireguard.set_persistent_keepalive(now, *wireguard_id_, config_.keepalive);
-  set_endpoints(now, config.endpoints);
+  set_endpoints(now, std::move(endpoints));
   return true;
 }
 

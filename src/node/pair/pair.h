@@ -21,7 +21,7 @@ enum class Mode : std::uint8_t { Strict, Permissive };
 struct PeerConfig {
   std::string name;
   crypto::PublicKey wireguard_key;
-  ByteView rosenpass_key;           // empty: none. Stays with the caller; must outlive the pair
+  ByteView rosenpass_key;           // empty: none. Stays with the caller; see Pair::reconfigure
   std::optional<KeyName> key_name;  // of rosenpass_key
   std::vector<Prefix> addresses;
   std::vector<Endpoint> endpoints;  // what the configured endpoint stands for now
@@ -75,7 +75,8 @@ class Pair {
   /// New addresses of a configured host name.
   void set_endpoints(TimePoint now, std::vector<Endpoint> endpoints);
   /// Changes what can be changed without disturbing the pair. False if the keys differ: then the
-  /// pair must be made anew.
+  /// pair must be made anew. Otherwise the bytes of `config.rosenpass_key` serve from now on, and
+  /// those that were given before are not needed any more.
   bool reconfigure(TimePoint now, const PeerConfig& config);
 
   /// An exchange has been completed since the pair was made.

@@ -59,6 +59,13 @@ Expected<PeerId, NodeError> Node::add_peer(TimePoint now, PeerConfig config) {
   return id;
 }
 
+void Node::set_public_key(PeerId id, ByteView same_bytes) {
+  Peer* peer = state_->find(id);
+  if (peer == nullptr) return;
+  CHECK(same_bytes.size() == peer->counterpart.key.bytes.size());
+  peer->counterpart.key.bytes = same_bytes;
+}
+
 void Node::remove_peer(PeerId id) {
   State& state = *state_;
   Peer* peer = state.find(id);

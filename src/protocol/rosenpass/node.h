@@ -20,7 +20,7 @@ enum class PeerKind : std::uint8_t {
 };
 
 struct PeerConfig {
-  ByteView public_key;  // stays with the caller; must outlive the peer
+  ByteView public_key;  // stays with the caller, until the peer is gone or is given another place
   ExchangePsk psk = ExchangePsk::zero();
   std::optional<Endpoint> path = std::nullopt;  // without one we answer, and begin nothing
   PeerKind kind = PeerKind::Trellis;
@@ -54,6 +54,8 @@ class Node {
   /// Hashes the key a few times (2.5 ms for McEliece); the first exchange begins in the next
   /// `handle_timeout`.
   Expected<PeerId, NodeError> add_peer(TimePoint now, PeerConfig config);
+  /// The same key, which the caller keeps elsewhere from now on.
+  void set_public_key(PeerId peer, ByteView same_bytes);
   /// Silently: no event follows, and its keys are the owner's to drop.
   void remove_peer(PeerId peer);
   std::optional<PeerId> find_peer(const PeerHash& pid) const;
