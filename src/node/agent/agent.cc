@@ -159,6 +159,8 @@ void Agent::send(TimePoint now, std::span<const wireguard::OutboundPacket> packe
 
 void Agent::receive(TimePoint now, std::span<const wireguard::InboundDatagram> datagrams,
                     std::vector<wireguard::InboundPacket>& packets) {
+  // After a sleep datagrams may come before the timers: no key that died meanwhile shall serve.
+  if (const auto due = next_timeout(); due && *due <= now) handle_timeout(now);
   for_wireguard_.clear();
   for (const wireguard::InboundDatagram& datagram : datagrams) {
     switch (protocol_of(datagram.bytes, rosenpass_.layout())) {

@@ -301,5 +301,27 @@ TEST(Agent, AReloadedListLeavesThePathOfAHostNameThatIsNotYetResolvedAgain) {
   EXPECT_FALSE(sim.pair(0).status(sim.now()).endpoint);
 }
 
+TEST(Agent, AKeyThatBecameTooOldInASleepServesNoHandshakeAfterIt) {
+  AgentSim sim(18);
+  bring_up(sim);
+  ByteVector initiation;
+  sim.interceptor = [&](std::size_t from, std::uint64_t, ByteView datagram) -> std::optional<Fate> {
+    if (from != 0 || !is_wireguard(datagram) || datagram[0] != std::byte{1}) return std::nullopt;
+    initiation = to_vector(datagram);
+    return Fate::Drop;
+  };
+  auto& device = const_cast<wireguard::Device&>(sim.agent(0).wireguard());
+  device.start_handshake(sim.now(), *sim.pair(0).wireguard_id(), wireguard::Running::Cancel);
+  sim.ping(0);  // sends what waits
+  ASSERT_FALSE(initiation.empty());
+  // The datagram is the first thing that the woken host reads: no timer has run yet.
+  sim.suspend(600s);
+  const std::uint64_t no_key = sim.agent(1).wireguard().counters().no_key;
+  sim.inject(1, sim.pair(1).status(sim.now()).endpoint.value(), initiation);
+  sim.interceptor = nullptr;
+  sim.run_for(1ms);
+  EXPECT_EQ(sim.agent(1).wireguard().counters().no_key, no_key + 1);
+}
+
 }  // namespace
 }  // namespace trellis::agent
