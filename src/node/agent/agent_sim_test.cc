@@ -1,11 +1,12 @@
 #include "node/agent/agent_sim_test.h"
 
 #include <cstring>
+#include <deque>
 
 namespace trellis::agent {
 namespace {
 
-constexpr std::int64_t kWallBase = 1'790'000'000'000'000'000;  // some day in 2026
+constexpr Duration kLate = 700ms;  // beyond what is on the way
 constexpr std::size_t kInnerSize = 32;
 
 /// A small IPv4 packet, padded by a marker.
@@ -42,7 +43,72 @@ const crypto::Suite& small_suite() {
   return suite;
 }
 
-AgentSim::AgentSim(std::uint64_t seed, pair::Mode mode) : mode_(mode), random_(seed) {
+/// A process of an agent, and the sockets around it.
+class AgentSim::Machine final : public testing::SimHost {
+ public:
+  Machine(const testing::Sim& net, Host& host, std::unique_ptr<Agent> agent)
+      : net_(net), host_(host), agent_(std::move(agent)) {}
+
+  Agent& agent() { return *agent_; }
+
+  void set_clock() {
+    agent_->set_wall_clock(
+        WallTime{net_.wall_now().nanoseconds_since_epoch + host_.wall_offset.count()});
+  }
+
+  /// What must be remembered goes to disk before what follows from it is sent.
+  void settle() {
+    if (auto text = agent_->poll_state()) host_.disk = *std::move(text);
+    while (auto out = agent_->poll_transmit()) outbox_.push_back(*std::move(out));
+  }
+
+  void send(TimePoint now, ByteView inner) {
+    set_clock();
+    Buffer buffer(inner);
+    const wireguard::OutboundPacket packet{buffer.view()};
+    std::vector<wireguard::OutboundDatagram> datagrams;
+    agent_->send(now, std::span(&packet, 1), datagrams);
+    settle();
+    for (const auto& datagram : datagrams) {
+      outbox_.push_back({datagram.to, to_vector(datagram.bytes)});
+    }
+  }
+
+  void handle_datagram(TimePoint now, const Endpoint& from, ByteView bytes) override {
+    set_clock();
+    Buffer buffer(bytes);
+    const wireguard::InboundDatagram datagram{from, buffer.view()};
+    std::vector<wireguard::InboundPacket> packets;
+    agent_->receive(now, std::span(&datagram, 1), packets);
+    host_.received += packets.size();
+    settle();
+  }
+
+  void handle_timeout(TimePoint now) override {
+    set_clock();
+    agent_->handle_timeout(now);
+    settle();
+  }
+
+  std::optional<TimePoint> next_timeout() const override { return agent_->next_timeout(); }
+
+  std::optional<testing::SimDatagram> poll_transmit() override {
+    settle();
+    if (outbox_.empty()) return std::nullopt;
+    testing::SimDatagram datagram{{}, outbox_.front().to, std::move(outbox_.front().bytes)};
+    outbox_.pop_front();
+    return datagram;
+  }
+
+ private:
+  const testing::Sim& net_;
+  Host& host_;
+  std::unique_ptr<Agent> agent_;
+  std::deque<Agent::Transmit> outbox_;
+};
+
+AgentSim::AgentSim(std::uint64_t seed, pair::Mode mode)
+    : mode_(mode), random_(seed), net_(random_.u64()) {
   for (std::size_t i = 0; i < kHosts; ++i) {
     Host& host = hosts_[i];
     host.random = std::make_unique<testing::SeededRandom>(random_.u64());
@@ -51,26 +117,22 @@ AgentSim::AgentSim(std::uint64_t seed, pair::Mode mode) : mode_(mode), random_(s
     host.address = *Endpoint::parse("192.0.2." + std::to_string(i + 1) + ":51820");
     host.inner = *IpAddress::parse("100.64.0." + std::to_string(i + 1));
   }
+  net_.set_filter(
+      [this](TimePoint, const testing::SimDatagram& datagram) { return on_the_wire(datagram); });
 }
 
+AgentSim::~AgentSim() = default;
+
+Agent& AgentSim::agent(std::size_t host) const { return hosts_[host].machine->agent(); }
+
 void AgentSim::swap_rosenpass_keys() {
-  CHECK(!hosts_[0].agent && !hosts_[1].agent);
+  CHECK(!running(0) && !running(1));
   std::swap(hosts_[0].rosenpass, hosts_[1].rosenpass);
 }
 
-bool AgentSim::first_is_larger() const {
-  return rosenpass::peer_hash(hosts_[0].rosenpass.public_key) >
-         rosenpass::peer_hash(hosts_[1].rosenpass.public_key);
-}
-
 void AgentSim::give_new_rosenpass_key(std::size_t host) {
-  CHECK(!hosts_[host].agent);
+  CHECK(!running(host));
   hosts_[host].rosenpass = small_suite().static_kem->generate(*hosts_[host].random);
-}
-
-void AgentSim::set_clock(std::size_t host) {
-  hosts_[host].agent->set_wall_clock(
-      WallTime{kWallBase + (now_.time_since_epoch() + hosts_[host].wall_offset).count()});
 }
 
 void AgentSim::start(std::size_t host, bool knows_endpoint) {
@@ -97,8 +159,8 @@ void AgentSim::start_with(std::size_t index, bool knows_endpoint, bool has_peer_
   options.suite = &small_suite();
   auto agent = Agent::create(std::move(identity), std::move(state), options, *host.random);
   CHECK(agent.has_value());
-  host.agent = *std::move(agent);
-  set_clock(index);
+  host.machine = std::make_unique<Machine>(net_, host, *std::move(agent));
+  host.machine->set_clock();
 
   pair::PeerConfig peer;
   peer.name = "peer" + std::to_string(1 - index);
@@ -109,120 +171,84 @@ void AgentSim::start_with(std::size_t index, bool knows_endpoint, bool has_peer_
   if (knows_endpoint) peer.endpoints = {other.address};
   std::vector<pair::PeerConfig> peers;
   peers.push_back(std::move(peer));
-  host.agent->set_peers(now_, mode_, std::move(peers));
-  flush(index);
+  host.machine->agent().set_peers(now(), mode_, std::move(peers));
+  net_.attach(host.address, *host.machine);
+  net_.set_faults(faults);
+  net_.flush();
 }
 
-void AgentSim::crash(std::size_t host) { hosts_[host].agent.reset(); }
+void AgentSim::crash(std::size_t host) {
+  net_.detach(hosts_[host].address);
+  hosts_[host].machine.reset();
+}
 
 void AgentSim::ping(std::size_t from) {
   Host& host = hosts_[from];
   ++host.sent;
-  if (!host.agent) return;
-  set_clock(from);
-  Buffer buffer(inner_packet(host.inner, hosts_[1 - from].inner));
-  wireguard::OutboundPacket packet{buffer.view()};
-  std::vector<wireguard::OutboundDatagram> datagrams;
-  host.agent->send(now_, std::span(&packet, 1), datagrams);
-  // What must be remembered goes to disk before what follows from it is sent.
-  if (auto text = host.agent->poll_state()) host.disk = *std::move(text);
-  for (const auto& datagram : datagrams) transmit(from, datagram.bytes);
-  flush(from);
+  if (!host.machine) return;
+  host.machine->send(now(), inner_packet(host.inner, hosts_[1 - from].inner));
+  net_.set_faults(faults);
+  net_.flush();
 }
 
-void AgentSim::flush(std::size_t index) {
-  Host& host = hosts_[index];
-  if (auto text = host.agent->poll_state()) host.disk = *std::move(text);
-  while (auto out = host.agent->poll_transmit()) transmit(index, out->bytes);
+std::size_t AgentSim::host_at(const Endpoint& address) const {
+  return hosts_[0].address == address ? 0 : 1;
 }
 
-void AgentSim::transmit(std::size_t from, ByteView bytes) {
-  if (observer) observer(from, bytes);
-  std::optional<Fate> fate;
-  if (interceptor) fate = interceptor(from, datagrams_, bytes);
-  ++datagrams_;
-  if (!fate) {
-    fate = Fate::Deliver;
-    if (random_.unit() < faults.loss)
-      fate = Fate::Drop;
-    else if (random_.unit() < faults.duplication)
-      fate = Fate::Duplicate;
+/// Sees each datagram before the link's own faults; false drops it.
+bool AgentSim::on_the_wire(const testing::SimDatagram& datagram) {
+  const std::size_t from = host_at(datagram.from);
+  if (observer) observer(from, datagram.bytes);
+  const std::uint64_t index = datagrams_++;
+  const auto fate = interceptor ? interceptor(from, index, datagram.bytes) : std::nullopt;
+  switch (fate.value_or(Fate::Deliver)) {
+    case Fate::Deliver:
+      return true;
+    case Fate::Drop:
+      return false;
+    case Fate::Duplicate:
+      net_.inject(datagram, faults.delay);
+      return true;
+    case Fate::Delay:
+      net_.inject(datagram, faults.delay + kLate);
+      return false;
   }
-  if (*fate == Fate::Drop) return;
-  const int copies = *fate == Fate::Duplicate ? 2 : 1;
-  for (int i = 0; i < copies; ++i) {
-    const auto jitter = Duration(
-        static_cast<Duration::rep>(random_.unit() * static_cast<double>(faults.jitter.count())));
-    const Duration extra = *fate == Fate::Delay ? Duration(700ms) : Duration(0);
-    push({now_ + faults.delay + jitter + extra, 0, 1 - from, hosts_[from].address, to_vector(bytes),
-          nullptr});
-  }
+  return true;
 }
 
 void AgentSim::inject(std::size_t to, const Endpoint& from, ByteVector bytes) {
-  push({now_, 0, to, from, std::move(bytes), nullptr});
+  net_.inject({from, hosts_[to].address, std::move(bytes)});
 }
 
 void AgentSim::at(TimePoint when, std::function<void()> action) {
-  push({when, 0, 0, {}, {}, std::move(action)});
-}
-
-void AgentSim::push(Delivery delivery) {
-  delivery.order = order_++;
-  queue_.push(std::move(delivery));
-}
-
-void AgentSim::deliver(const Delivery& delivery) {
-  if (delivery.action) return delivery.action();
-  Host& host = hosts_[delivery.to];
-  if (!host.agent) return;
-  set_clock(delivery.to);
-  Buffer buffer(delivery.bytes);
-  wireguard::InboundDatagram datagram{delivery.from, buffer.view()};
-  std::vector<wireguard::InboundPacket> packets;
-  host.agent->receive(now_, std::span(&datagram, 1), packets);
-  host.received += packets.size();
-  flush(delivery.to);
+  actions_.emplace(when, std::move(action));
 }
 
 bool AgentSim::run_until(TimePoint end, const std::function<bool()>& done) {
+  net_.set_faults(faults);
+  const auto action_due = [this] { return !actions_.empty() && actions_.begin()->first <= now(); };
   while (true) {
+    TimePoint stop = end;
+    if (!actions_.empty()) stop = std::min(stop, actions_.begin()->first);
+    if (stop > now()) net_.run_until(stop - now(), [&] { return done() || action_due(); });
     if (done()) return true;
-    std::optional<TimePoint> next;
-    if (!queue_.empty()) next = queue_.top().when;
-    for (const Host& host : hosts_) {
-      if (host.agent) next = earlier(next, host.agent->next_timeout());
-    }
-    if (!next || *next > end) {
-      now_ = end;
-      return done();
-    }
-    now_ = std::max(now_, *next);
-    if (!queue_.empty() && queue_.top().when <= now_) {
-      const Delivery delivery = queue_.top();
-      queue_.pop();
-      deliver(delivery);
-      continue;
-    }
-    for (std::size_t i = 0; i < kHosts; ++i) {
-      if (!hosts_[i].agent) continue;
-      const auto due = hosts_[i].agent->next_timeout();
-      if (!due || *due > now_) continue;
-      set_clock(i);
-      hosts_[i].agent->handle_timeout(now_);
-      flush(i);
-    }
+    if (!action_due()) return false;
+    auto action = actions_.extract(actions_.begin());
+    action.mapped()();
+    net_.flush();
   }
 }
 
 void AgentSim::suspend(Duration duration) {
-  now_ += duration;
-  queue_ = {};
+  for (std::size_t host = 0; host < kHosts; ++host) {
+    if (running(host)) net_.suspend(hosts_[host].address, duration);
+  }
+  net_.run_for(duration);
 }
 
 bool AgentSim::usable(std::size_t host) const {
   return running(host) &&
-         pair(host).status(now_).protection == pair::Status::Protection::PostQuantum;
+         pair(host).status(now()).protection == pair::Status::Protection::PostQuantum;
 }
 
 bool AgentSim::same_current_key() const {
@@ -233,8 +259,8 @@ bool AgentSim::same_current_key() const {
 }
 
 bool AgentSim::agreed() const {
-  return usable(0) && usable(1) && same_current_key() && pair(0).session_is_current(now_) &&
-         pair(1).session_is_current(now_);
+  return usable(0) && usable(1) && same_current_key() && pair(0).session_is_current(now()) &&
+         pair(1).session_is_current(now());
 }
 
 }  // namespace trellis::agent

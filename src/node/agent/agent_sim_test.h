@@ -1,15 +1,15 @@
 #pragma once
 
-// Two or more whole agents in one thread of virtual time, from a seed. For tests only.
+// Two whole agents in one thread of virtual time, from a seed. For tests only.
 
 #include "crypto/x25519.h"
 #include "node/agent/agent.h"
 #include "testing/random.h"
+#include "testing/sim.h"
 
 #include <functional>
 #include <map>
 #include <memory>
-#include <queue>
 #include <string>
 #include <vector>
 
@@ -17,13 +17,6 @@ namespace trellis::agent {
 
 /// Real KEMs, small keys: an exchange of McEliece hashes megabytes, and a sim runs thousands.
 const crypto::Suite& small_suite();
-
-struct NetworkFaults {
-  Duration delay = 5ms;
-  Duration jitter = 0ms;  // more of it than the gap between packets reorders them
-  double loss = 0;        // of each datagram
-  double duplication = 0;
-};
 
 class AgentSim {
  public:
@@ -35,6 +28,9 @@ class AgentSim {
       std::function<std::optional<Fate>(std::size_t from, std::uint64_t index, ByteView datagram)>;
 
   explicit AgentSim(std::uint64_t seed, pair::Mode mode = pair::Mode::Strict);
+  AgentSim(const AgentSim&) = delete;
+  AgentSim& operator=(const AgentSim&) = delete;
+  ~AgentSim();
 
   /// Starts a host with the state that its disk holds. With `knows_endpoint` it can begin.
   void start(std::size_t host, bool knows_endpoint = true);
@@ -42,14 +38,12 @@ class AgentSim {
   void start_without_peer_key(std::size_t host);
   /// The process is gone: all that is volatile is lost, the disk stays.
   void crash(std::size_t host);
-  bool running(std::size_t host) const { return hosts_[host].agent != nullptr; }
-  Agent& agent(std::size_t host) { return *hosts_[host].agent; }
-  const pair::Pair& pair(std::size_t host) const { return *hosts_[host].agent->pairs().front(); }
+  bool running(std::size_t host) const { return hosts_[host].machine != nullptr; }
+  Agent& agent(std::size_t host) const;
+  const pair::Pair& pair(std::size_t host) const { return *agent(host).pairs().front(); }
 
   /// Exchanges the hosts' Rosenpass keys, so that the other one has the larger pid.
   void swap_rosenpass_keys();
-  /// True if host 0 has the larger pid.
-  bool first_is_larger() const;
   void give_new_rosenpass_key(std::size_t host);
   void set_wall_offset(std::size_t host, Duration offset) { hosts_[host].wall_offset = offset; }
   std::string& disk(std::size_t host) { return hosts_[host].disk; }
@@ -60,13 +54,13 @@ class AgentSim {
   std::uint64_t received(std::size_t at) const { return hosts_[at].received; }
 
   void run_for(Duration duration) {
-    run_until(now_ + duration, [] { return false; });
+    run_until(now() + duration, [] { return false; });
   }
   bool run_until(TimePoint end, const std::function<bool()>& done);
   /// The hosts sleep while boot time goes on; what is in flight is lost.
   void suspend(Duration duration);
   void at(TimePoint when, std::function<void()> action);
-  TimePoint now() const { return now_; }
+  TimePoint now() const { return net_.now(); }
 
   /// Both have the same current key and a session under it.
   bool agreed() const;
@@ -76,17 +70,18 @@ class AgentSim {
   /// Puts bytes of an attacker's on the wire.
   void inject(std::size_t to, const Endpoint& from, ByteVector bytes);
 
-  NetworkFaults faults;
+  testing::LinkFaults faults{.delay = 5ms};
   Interceptor interceptor;
   /// Sees each datagram when it is sent.
   std::function<void(std::size_t from, ByteView datagram)> observer;
 
  private:
+  class Machine;
   struct Host {
     crypto::PrivateKey wireguard = crypto::PrivateKey::zero();
     crypto::KemKeyPair rosenpass;
     std::unique_ptr<testing::SeededRandom> random;
-    std::unique_ptr<Agent> agent;
+    std::unique_ptr<Machine> machine;  // while it runs
     std::string disk;
     Duration wall_offset{};
     Endpoint address;
@@ -94,33 +89,16 @@ class AgentSim {
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
   };
-  struct Delivery {
-    TimePoint when;
-    std::uint64_t order;
-    std::size_t to;
-    Endpoint from;
-    ByteVector bytes;
-    std::function<void()> action;  // instead of a datagram
-  };
-  struct Later {
-    bool operator()(const Delivery& a, const Delivery& b) const {
-      return std::tie(a.when, a.order) > std::tie(b.when, b.order);
-    }
-  };
 
   void start_with(std::size_t host, bool knows_endpoint, bool has_peer_key);
-  void set_clock(std::size_t host);
-  void flush(std::size_t host);
-  void transmit(std::size_t from, ByteView bytes);
-  void deliver(const Delivery& delivery);
-  void push(Delivery delivery);
+  std::size_t host_at(const Endpoint& address) const;
+  bool on_the_wire(const testing::SimDatagram& datagram);
 
-  TimePoint now_ = TimePoint(1000s);
   pair::Mode mode_;
   testing::SeededRandom random_;
+  testing::Sim net_;
   Host hosts_[kHosts];
-  std::priority_queue<Delivery, std::vector<Delivery>, Later> queue_;
-  std::uint64_t order_ = 0;
+  std::multimap<TimePoint, std::function<void()>> actions_;
   std::uint64_t datagrams_ = 0;
 };
 
