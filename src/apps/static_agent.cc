@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace trellis::apps {
 namespace {
 
@@ -14,6 +16,7 @@ constexpr Duration kResolveAgain = 60s;
 constexpr std::size_t kStateBytesMax = 16 << 20;
 
 constexpr std::size_t kPeersFileBytesMax = 4 << 20;
+constexpr const char* kEndpointTopic = "endpoint of ";
 constexpr const char* kStateFile = "state.json";
 
 std::string_view text_of(ByteView bytes) {
@@ -110,6 +113,8 @@ Result<> StaticAgent::start() {
 
   TRY(check_overlaps());
   udp_ = TRY(system::UdpSocket::open({.port = peers_.host.listen_port}));
+  // What keeps the packets of a killed predecessor in stays if we cannot take its place.
+  remove_guards_ = TRY(routes_.guards(peers_.host.interface)).empty();
   TRY(open_interface());
 
   timer_ = TRY(loop_.timer([this] { on_timer(); }));
@@ -130,6 +135,7 @@ Result<> StaticAgent::start() {
         return answer(caller, request);
       }));
   apply_peers();
+  remove_guards_ = true;
   return {};
 }
 
@@ -151,8 +157,8 @@ Result<> StaticAgent::open_interface() {
   // Should the interface ever disappear unasked, nothing goes out in clear. [pair rule 12] What a
   // predecessor that was killed left behind is taken over.
   for (const Prefix& network : networks()) TRY(routes_.add_guard(network, host.interface));
+  tun_ = TRY(system::Tun::create(host.interface));  // fails if another process runs it
   TRY(routes_.remove_guards(host.interface, networks()));
-  tun_ = TRY(system::Tun::create(host.interface));
   const std::uint32_t index = TRY(routes_.interface_index(host.interface));
   for (const InterfaceAddress& address : host.addresses) {
     TRY(routes_.add_address(index, address));
@@ -169,6 +175,7 @@ Result<> StaticAgent::watch_interface() {
 StaticAgent::~StaticAgent() {
   tun_watch_.reset();
   tun_.reset();
+  if (!remove_guards_) return;
   if (const auto removed = routes_.remove_guards(peers_.host.interface); !removed) {
     LOG(warn, "trellisd", "{}", removed.error().message);
   }
@@ -202,16 +209,24 @@ void StaticAgent::resolve_names() {
   for (const netmap::PeerSection& peer : peers_.peers) {
     if (!peer.endpoint || peer.endpoint->address) continue;
     any = true;
+    // A name server that is silent for longer than the interval must not make a queue.
+    if (!resolving_.emplace(peer.name, peer.endpoint->host, peer.endpoint->port).second) continue;
     resolver_->resolve(peer.endpoint->host, peer.endpoint->port,
-                       [this, name = peer.name](Result<std::vector<Endpoint>> endpoints) {
-                         on_resolved(name, std::move(endpoints));
+                       [this, name = peer.name, asked = *peer.endpoint](auto endpoints) {
+                         resolving_.erase({name, asked.host, asked.port});
+                         on_resolved(name, asked, std::move(endpoints));
                        });
   }
   if (any) resolve_again_.arm(system::boot_now() + kResolveAgain);
 }
 
-void StaticAgent::on_resolved(const std::string& peer, Result<std::vector<Endpoint>> endpoints) {
-  const std::string topic = "endpoint of " + peer;
+void StaticAgent::on_resolved(const std::string& peer, const netmap::PeerEndpoint& asked,
+                              Result<std::vector<Endpoint>> endpoints) {
+  const auto still_asked = [&](const netmap::PeerSection& section) {
+    return section.name == peer && section.endpoint == asked;
+  };
+  if (std::none_of(peers_.peers.begin(), peers_.peers.end(), still_asked)) return;
+  const std::string topic = kEndpointTopic + peer;
   if (!endpoints) return warn(topic, topic + ": " + endpoints.error().message);
   warnings_.erase(topic);
   agent_->set_wall_clock(system::wall_now());
@@ -228,8 +243,10 @@ Result<> StaticAgent::reload() {
                      " changes only by a restart: systemctl restart trellisd");
   }
   peers_ = std::move(fresh);
-  // The engines hold views of the old mappings until the new list is in force.
+  // The old mappings are in use until the new list is in force.
   const KeyFiles old = std::exchange(key_files_, std::move(files));
+  std::erase_if(warnings_,
+                [](const auto& entry) { return entry.first.starts_with(kEndpointTopic); });
   apply_peers();
   LOG(info, "trellisd", "the list of peers was read again peers={}", peers_.peers.size());
   return {};

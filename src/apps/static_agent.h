@@ -17,7 +17,9 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace trellis::apps {
@@ -65,7 +67,8 @@ class StaticAgent {
   Result<> watch_interface();
   void apply_peers();
   void resolve_names();
-  void on_resolved(const std::string& peer, Result<std::vector<Endpoint>> endpoints);
+  void on_resolved(const std::string& peer, const netmap::PeerEndpoint& asked,
+                   Result<std::vector<Endpoint>> endpoints);
 
   void on_tun_readable();
   void on_udp_readable(IpAddress::Family family);
@@ -91,7 +94,9 @@ class StaticAgent {
   std::unique_ptr<agent::Agent> agent_;
   std::optional<system::Resolver> resolver_;
   std::optional<system::IpcServer> control_;
-  std::map<std::string, std::string> warnings_;  // by topic
+  std::map<std::string, std::string> warnings_;                              // by topic
+  std::set<std::tuple<std::string, std::string, std::uint16_t>> resolving_;  // peer, host, port
+  bool remove_guards_ = false;  // at the end: they are ours, not what a killed predecessor left
 
   PacketPump<agent::Agent> pump_;
 

@@ -190,6 +190,16 @@ def test_s52_a_killed_agent_lets_nothing_out_in_clear(lab, two_hosts, folder):
     overlay = [p for p in capture.packets() if p.dst in (b.v4, b.v6)]
     assert overlay == []
     assert "unreachable" in alice.ip("-4", "route") and "unreachable" in alice.ip("-6", "route")
+    # A start that fails must not open the way either.
+    blocker = alice.spawn("python3", "-c", "import socket, time\n"
+                          "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+                          "s.bind(('0.0.0.0', 51820))\nprint('bound', flush=True)\n"
+                          "time.sleep(60)", name="blocker")
+    blocker.wait_for("bound", 10)
+    a.start(wait=False)
+    assert a.process.wait(10) == 1
+    assert "unreachable" in alice.ip("-4", "route") and "unreachable" in alice.ip("-6", "route")
+    blocker.stop()
     a.start()
     wait_for_pair(a, b)
     assert ping(alice, b.v4, count=3).lost == 0
