@@ -227,11 +227,25 @@ void StaticAgent::on_resolved(const std::string& peer, const netmap::PeerEndpoin
   };
   if (std::none_of(peers_.peers.begin(), peers_.peers.end(), still_asked)) return;
   const std::string topic = kEndpointTopic + peer;
+  if (endpoints) endpoints = outside_of_vpn(*std::move(endpoints));
   if (!endpoints) return warn(topic, topic + ": " + endpoints.error().message);
   warnings_.erase(topic);
   agent_->set_wall_clock(system::wall_now());
   agent_->set_endpoints(system::boot_now(), peer, *std::move(endpoints));
   settle();
+}
+
+/// Without the addresses to which no path can lead; fails if no other is left.
+Result<std::vector<Endpoint>> StaticAgent::outside_of_vpn(std::vector<Endpoint> endpoints) const {
+  Result<> checked;
+  std::erase_if(endpoints, [&](const Endpoint& endpoint) {
+    auto reachable = netmap::check_underlay(peers_.host, endpoint.address);
+    if (reachable) return false;
+    checked = std::move(reachable);
+    return true;
+  });
+  if (endpoints.empty() && !checked) return fail(std::move(checked).error());
+  return endpoints;
 }
 
 Result<> StaticAgent::reload() {

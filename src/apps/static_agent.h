@@ -69,6 +69,7 @@ class StaticAgent {
   void resolve_names();
   void on_resolved(const std::string& peer, const netmap::PeerEndpoint& asked,
                    Result<std::vector<Endpoint>> endpoints);
+  Result<std::vector<Endpoint>> outside_of_vpn(std::vector<Endpoint> endpoints) const;
 
   void on_tun_readable();
   void on_udp_readable(IpAddress::Family family);

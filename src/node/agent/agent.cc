@@ -163,6 +163,12 @@ void Agent::receive(TimePoint now, std::span<const wireguard::InboundDatagram> d
   if (const auto due = next_timeout(); due && *due <= now) handle_timeout(now);
   for_wireguard_.clear();
   for (const wireguard::InboundDatagram& datagram : datagrams) {
+    // What a peer sends through the tunnel to our port: a path that leads there would send each
+    // packet into the tunnel again and again. [pair rule 9]
+    if (wireguard_.peer_at(datagram.from.address)) {
+      ++overlay_datagrams_;
+      continue;
+    }
     switch (protocol_of(datagram.bytes, rosenpass_.layout())) {
       case Protocol::WireGuard:
         for_wireguard_.push_back(datagram);

@@ -80,6 +80,8 @@ class Agent {
   const rosenpass::Node& rosenpass() const { return rosenpass_; }
   /// Datagrams that belong to no protocol of ours.
   std::uint64_t unknown_datagrams() const { return unknown_datagrams_; }
+  /// Datagrams that came through the tunnel itself.
+  std::uint64_t overlay_datagrams() const { return overlay_datagrams_; }
 
  private:
   Agent(Identity identity, rosenpass::Node node, State state, Options options, Random& random);
@@ -109,6 +111,7 @@ class Agent {
 
   std::vector<wireguard::InboundDatagram> for_wireguard_;  // reused from batch to batch
   std::uint64_t unknown_datagrams_ = 0;
+  std::uint64_t overlay_datagrams_ = 0;
 };
 
 }  // namespace trellis::agent

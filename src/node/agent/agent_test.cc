@@ -324,5 +324,25 @@ TEST(Agent, AKeyThatBecameTooOldInASleepServesNoHandshakeAfterIt) {
   EXPECT_EQ(sim.agent(1).wireguard().counters().no_key, no_key + 1);
 }
 
+TEST(Agent, APathNeverLeadsIntoTheTunnel) {
+  AgentSim sim(19);
+  bring_up(sim);
+  std::optional<ByteVector> taken;
+  sim.interceptor = [&](std::size_t from, std::uint64_t, ByteView datagram) -> std::optional<Fate> {
+    if (from != 0) return std::nullopt;
+    taken = to_vector(datagram);
+    return Fate::Drop;
+  };
+  sim.ping(0);
+  ASSERT_TRUE(taken);
+  sim.interceptor = nullptr;
+  // The peer sends it to our inner address, so it comes out of the tunnel with its own.
+  const auto path = sim.pair(1).status(sim.now()).endpoint;
+  sim.inject(1, *Endpoint::parse("100.64.0.1:51820"), *taken);
+  sim.run_for(1s);
+  EXPECT_EQ(sim.pair(1).status(sim.now()).endpoint, path);
+  EXPECT_EQ(sim.agent(1).overlay_datagrams(), 1U);
+}
+
 }  // namespace
 }  // namespace trellis::agent

@@ -93,7 +93,8 @@ json counters_object(const Agent& agent) {
   add("staged_overflow", counters.staged_overflow);
   return {{"rosenpass_dropped", std::move(rosenpass)},
           {"wireguard_dropped", std::move(wireguard)},
-          {"unknown_datagrams", agent.unknown_datagrams()}};
+          {"unknown_datagrams", agent.unknown_datagrams()},
+          {"overlay_datagrams", agent.overlay_datagrams()}};
 }
 
 json status_object(const Agent& agent, TimePoint now, const HostFacts& host) {

@@ -149,14 +149,8 @@ Result<PeerEndpoint> parse_endpoint(const Text& text, const HostSection& host) {
     const IpAddress& address = result.address->address;
     result.host = address.to_string();
     result.port = result.address->port;
-    if (address.is_unspecified() || address.is_multicast() || address.unmapped() != address) {
-      return fail_at(text.where, fmt::format("nobody can be reached at {}", address.to_string()));
-    }
-    for (const InterfaceAddress& own : host.addresses) {
-      if (!own.network().contains(address)) continue;
-      return fail_at(text.where, fmt::format("{} is inside the VPN: give the address by which the "
-                                             "peer is reached from outside",
-                                             address.to_string()));
+    if (const auto reachable = check_underlay(host, address); !reachable) {
+      return fail_at(text.where, reachable.error().message);
     }
   } else {
     const std::size_t colon = text.value.rfind(':');
@@ -322,6 +316,20 @@ Result<> check_overlaps(std::vector<Seen::Address> addresses) {
 }
 
 }  // namespace
+
+Result<> check_underlay(const HostSection& host, const IpAddress& address) {
+  if (address.is_unspecified() || address.is_multicast() || address.unmapped() != address) {
+    return fail_with(fmt::format("nobody can be reached at {}", address.to_string()));
+  }
+  for (const InterfaceAddress& own : host.addresses) {
+    if (!own.network().contains(address)) continue;
+    return fail_with(
+        fmt::format("{} is inside the VPN: give the address by which the peer is "
+                    "reached from outside",
+                    address.to_string()));
+  }
+  return {};
+}
 
 Result<PeersFile> parse_peers_file(std::string_view text, const ParseOptions& options) {
   if (text.size() > kTextBytesMax) {

@@ -61,6 +61,10 @@ struct ParseOptions {
 /// Parses the TOML text. An error is "line L, column C: what is wrong; what to do".
 Result<PeersFile> parse_peers_file(std::string_view text, const ParseOptions& options);
 
+/// Fails, and says why, if no path to a peer can lead to this address: what is sent to one inside
+/// the VPN would enter the tunnel again and again. For what a host name stands for. [pair rule 9]
+Result<> check_underlay(const HostSection& host, const IpAddress& address);
+
 /// What a reload changes.
 struct Difference {
   // Names of peers, in the order of the files.

@@ -39,6 +39,17 @@ std::string error_of(const std::string& text) {
   return file ? "no error" : file.error().message;
 }
 
+TEST(PeersFile, TellsWhereNoPathCanLead) {
+  const auto file = parse_peers_file(kHost, {.folder = "/etc/trellis", .own_key = key(99)});
+  ASSERT_TRUE(file);
+  for (const char* inside : {"100.64.0.9", "fd00:7::9", "0.0.0.0", "224.0.0.1", "ff02::1"}) {
+    EXPECT_FALSE(check_underlay(file->host, *IpAddress::parse(inside))) << inside;
+  }
+  for (const char* outside : {"192.0.2.1", "100.65.0.1", "fd00:8::1", "127.0.0.1"}) {
+    EXPECT_TRUE(check_underlay(file->host, *IpAddress::parse(outside))) << outside;
+  }
+}
+
 TEST(PeersFile, TakesAllThatCanBeSaid) {
   const std::string text = R"(
 [host]

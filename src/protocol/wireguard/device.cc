@@ -172,6 +172,10 @@ std::vector<Prefix> Device::allowed_ips(PeerId id) const {
   return state_->allowed_ips.prefixes(id);
 }
 
+std::optional<PeerId> Device::peer_at(const IpAddress& address) const {
+  return state_->allowed_ips.find(address);
+}
+
 void Device::set_mtu(std::size_t mtu) { state_->shared.config.mtu = mtu; }
 
 void Device::start_handshake(TimePoint now, PeerId id, Running running) {

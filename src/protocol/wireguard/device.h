@@ -113,6 +113,8 @@ class Device {
   void add_allowed_ip(PeerId peer, const Prefix& prefix);
   void remove_allowed_ip(PeerId peer, const Prefix& prefix);
   std::vector<Prefix> allowed_ips(PeerId peer) const;
+  /// Whose packets come from and go to this inner address.
+  std::optional<PeerId> peer_at(const IpAddress& address) const;
   void set_mtu(std::size_t mtu);
 
   /// Begins at once, whatever sessions there are, if there is a current key and an endpoint.
