@@ -75,7 +75,7 @@ class RunningPeer:
 
 
 class RustRosenpass:
-    """`rosenpass` of crates.io."""
+    """`rosenpass`, a crate of Rust."""
 
     name = f"rust-rosenpass-{RUST_VERSION}"
     secret_bytes = SECRET_BYTES_OLD
@@ -239,7 +239,7 @@ def _rust_program() -> Path:
             for tool in ("cargo", "cmake"):
                 _need(tool)
             if not _has_libclang():
-                raise Unavailable("rosenpass of crates.io needs libclang to be built "
+                raise Unavailable("the crate rosenpass needs libclang to be built "
                                   "(apt-get install libclang-dev)")
             building = folder.with_name(folder.name + ".building")
             _build(["cargo", "install", "rosenpass", "--version", RUST_VERSION, "--locked",
