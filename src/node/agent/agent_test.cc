@@ -344,5 +344,21 @@ TEST(Agent, APathNeverLeadsIntoTheTunnel) {
   EXPECT_EQ(sim.agent(1).overlay_datagrams(), 1U);
 }
 
+TEST(Agent, ASilentPeerOfTwoAddressesIsAskedNoMoreOftenThanOneOfOne) {
+  std::uint64_t asked[2] = {};
+  for (const bool two : {false, true}) {
+    AgentSim sim(20);
+    sim.start(0);
+    pair::PeerConfig config = sim.pair(0).config();
+    if (two) config.endpoints.push_back(*Endpoint::parse("[2001:db8::2]:51820"));
+    sim.agent(0).set_peers(sim.now(), pair::Mode::Strict, {config});
+    sim.run_for(300s);
+    sim.observer = [&](std::size_t, ByteView) { ++asked[two]; };
+    sim.run_for(600s);
+  }
+  EXPECT_GE(asked[0], 100U);
+  EXPECT_LE(asked[1], 2 * asked[0]);  // each new address is tried at once
+}
+
 }  // namespace
 }  // namespace trellis::agent

@@ -92,12 +92,16 @@ void Node::set_path(TimePoint now, PeerId id, std::optional<Endpoint> path) {
   state.count_path(peer->path, -1);
   state.count_path(path, +1);
   peer->path = path;
-  peer->trying_since = now;
+  // To a peer that is silent everywhere a new path is one more guess: it is tried at once, but the
+  // waiting between repeats does not begin anew, or two addresses would be asked in haste for ever.
+  const auto* hello = std::get_if<HelloExchange>(&peer->exchange);
+  const bool guess = hello != nullptr && !peer->path_answers(now);
+  if (!guess) peer->trying_since = now;
   if (peer->state() == ExchangeState::Idle) {
     state.arm_begin(now, *peer);
   } else if (path) {
     state.send_again(now, *peer);
-    state.arm_repeat(now, *peer, 0);
+    state.arm_repeat(now, *peer, guess ? hello->repeats : 0);
   } else {
     state.release_pending(*peer);
     state.set_exchange(now, *peer, NoExchange{}, "path gone");
