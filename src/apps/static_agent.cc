@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration kRetryInterface = 1s;
 constexpr Duration kResolveAgain = 60s;
+constexpr Duration kSaveAgain = 5s;
 constexpr std::size_t kStateBytesMax = 16 << 20;
 
 constexpr std::size_t kPeersFileBytesMax = 4 << 20;
@@ -120,6 +121,7 @@ Result<> StaticAgent::start() {
   timer_ = TRY(loop_.timer([this] { on_timer(); }));
   retry_interface_ = TRY(loop_.timer([this] { interface_is_gone(); }));
   resolve_again_ = TRY(loop_.timer([this] { resolve_names(); }));
+  save_again_ = TRY(loop_.timer([this] { save_state(std::string(unsaved_state_)); }));
   resolver_ = TRY(system::Resolver::create(loop_));
   TRY(watch_interface());
   udp4_watch_ = TRY(loop_.watch(udp_->descriptor(IpAddress::Family::V4), system::Ready::Read,
@@ -323,10 +325,15 @@ std::string StaticAgent::answer(const system::IpcCaller& caller, std::string_vie
 void StaticAgent::save_state(const std::string& text) {
   const auto written = system::write_secret_file(folder_.file(kStateFile), as_bytes(text));
   if (written) {
+    unsaved_state_.clear();
+    save_again_.disarm();
     warnings_.erase("state");
     return;
   }
-  // Going on is safe while we run; only a restart with a clock set back could miss what is lost.
+  // Going on is safe while we run; only a restart could miss what is lost: pins, and the mark for a
+  // clock set back. So it is tried until it succeeds.
+  unsaved_state_ = text;
+  save_again_.arm(system::boot_now() + kSaveAgain);
   warn("state", written.error().message);
 }
 

@@ -97,6 +97,7 @@ class StaticAgent {
   std::optional<system::IpcServer> control_;
   std::map<std::string, std::string> warnings_;                              // by topic
   std::set<std::tuple<std::string, std::string, std::uint16_t>> resolving_;  // peer, host, port
+  std::string unsaved_state_;   // the text that could not be written
   bool remove_guards_ = false;  // at the end: they are ours, not what a killed predecessor left
 
   PacketPump<agent::Agent> pump_;
@@ -105,6 +106,7 @@ class StaticAgent {
   system::Timer timer_;
   system::Timer retry_interface_;
   system::Timer resolve_again_;
+  system::Timer save_again_;
   system::Watch tun_watch_;
   system::Watch udp4_watch_;
   system::Watch udp6_watch_;

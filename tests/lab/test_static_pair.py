@@ -244,6 +244,21 @@ def test_reload_disturbs_no_pair_that_did_not_change(lab, folder):
     assert [n for n in result.missing if n != result.sent] == []
 
 
+def test_state_that_could_not_be_written_is_written_later(two_hosts, folder):
+    alice, bob, link = two_hosts
+    a, b = make_pair(alice, bob, link, folder)
+    start_both(a, b)
+    state = a.state / "state.json"
+    state.unlink()
+    state.mkdir()  # nothing can be put in its place
+    a.cli("peers", "trust", b.name, "--socket", a.socket)
+    assert any("state.json" in warning for warning in a.status()["warnings"])
+    state.rmdir()
+    wait_until(state.is_file, 8, "the state")
+    assert b.name in state.read_text()
+    assert a.status()["warnings"] == []
+
+
 def test_the_path_follows_a_peer_that_moves(two_hosts, folder):
     alice, bob, link = two_hosts
     a, b = make_pair(alice, bob, link, folder)
