@@ -37,7 +37,8 @@ struct Host {
     config.name = std::move(name);
     config.wireguard_key = public_key;
     config.rosenpass_key = keys.public_key;
-    config.addresses = {Prefix(endpoint_of(number).address, 32), *Prefix::parse("fd00::/64")};
+    config.addresses = {*Prefix::parse("100.64.0." + std::to_string(number)),
+                        *Prefix::parse("fd00::/64")};
     config.has_endpoint = with_endpoint;
     if (with_endpoint) config.endpoints = {endpoint_of(number)};
     return config;
