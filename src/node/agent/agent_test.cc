@@ -284,6 +284,19 @@ TEST(Agent, AReloadedListMayBringTheSameKeysInOtherMemory) {
   EXPECT_GE(sim.pair(0).status(sim.now()).renewals, 2U);
 }
 
+TEST(Agent, APacketThatWaitsIsNotSentToAPeerWhoseAddressIsAnothersNow) {
+  AgentSim sim(21);
+  sim.start(0);
+  sim.ping(0);
+  pair::PeerConfig config = sim.pair(0).config();
+  config.addresses = {*Prefix::parse("100.64.0.7/32")};
+  sim.agent(0).set_peers(sim.now(), pair::Mode::Strict, {config});
+  sim.start(1);
+  ASSERT_TRUE(sim.run_until(sim.now() + 10s, [&] { return sim.agreed(); }));
+  sim.run_for(1s);
+  EXPECT_EQ(sim.received(1), 0U);
+}
+
 TEST(Agent, AReloadedListLeavesThePathOfAHostNameThatIsNotYetResolvedAgain) {
   AgentSim sim(17);
   sim.start(0);
@@ -358,6 +371,23 @@ TEST(Agent, ASilentPeerOfTwoAddressesIsAskedNoMoreOftenThanOneOfOne) {
   }
   EXPECT_GE(asked[0], 100U);
   EXPECT_LE(asked[1], 2 * asked[0]);  // each new address is tried at once
+}
+
+TEST(Agent, PacketsThatWaitForAKeyDoNotHoldItsHandshakeUp) {
+  for (const std::size_t host : {0U, 1U}) {
+    SCOPED_TRACE(host);
+    AgentSim sim(16);
+    bring_up(sim);
+    sim.run_for(20s);
+    sim.crash(host);
+    sim.run_for(500ms);
+    sim.start(host);
+    const std::uint64_t before = sim.received(1 - host);
+    sim.ping(host);
+    // Two round trips of the exchange, one and a half of the handshake; 5 ms a way.
+    EXPECT_TRUE(
+        sim.run_until(sim.now() + 50ms, [&] { return sim.received(1 - host) == before + 1; }));
+  }
 }
 
 }  // namespace

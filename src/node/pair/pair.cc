@@ -96,13 +96,15 @@ void Pair::handle(TimePoint now, const rosenpass::Proven& event) {
   const KeyNumber number = number_of(event.exchange);
   if (!keys_.prove(number)) return;
   ++completions_;
-  publish_keys(now);
-  LOG(debug, "pair", "key proven peer={} keys={}", config_.name, completions_);
   // Without a usable session a running handshake is cancelled: it may wait for an answer under a
-  // key that the peer no longer has. [pair rule 1] With one, the tunnel moves to the new key now.
-  const bool usable = engines_.wireguard.has_usable_session(now, *wireguard_id_);
-  engines_.wireguard.start_handshake(
-      now, *wireguard_id_, usable ? wireguard::Running::Keep : wireguard::Running::Cancel);
+  // key that the peer no longer has. [pair rule 1] That comes first: with the key, packets that
+  // wait begin a handshake, and of two at once the peer would take one and we await the other.
+  if (!engines_.wireguard.has_usable_session(now, *wireguard_id_)) {
+    engines_.wireguard.start_handshake(now, *wireguard_id_, wireguard::Running::Cancel);
+  }
+  publish_keys(now);
+  engines_.wireguard.start_handshake(now, *wireguard_id_, wireguard::Running::Keep);
+  LOG(debug, "pair", "key proven peer={} keys={}", config_.name, completions_);
 }
 
 void Pair::handle(TimePoint now, const rosenpass::Accepted& event) {
@@ -216,6 +218,8 @@ bool Pair::reconfigure(TimePoint now, const PeerConfig& config) {
       config.name != config_.name || !refusal_.empty()) {
     return false;
   }
+  // What waits for a session is for addresses that may be another peer's now.
+  if (config.addresses != config_.addresses) engines_.wireguard.drop_waiting(*wireguard_id_);
   // A host name is to be resolved anew. Until then it stands for what it stood for.
   std::vector<Endpoint> endpoints = config.endpoints;
   if (config.has_endpoint && endpoints.empty()) endpoints = config_.endpoints;

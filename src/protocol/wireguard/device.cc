@@ -159,6 +159,8 @@ void Device::set_allowed_ips(PeerId id, std::span<const Prefix> prefixes) {
   for (const Prefix& prefix : prefixes) add_allowed_ip(id, prefix);
 }
 
+void Device::drop_waiting(PeerId id) { state_->peer(id).drop_waiting(); }
+
 void Device::add_allowed_ip(PeerId id, const Prefix& prefix) {
   CHECK(state_->peers.contains(id));
   state_->allowed_ips.insert(prefix, id);

@@ -110,6 +110,8 @@ class Device {
   void set_persistent_keepalive(TimePoint now, PeerId peer, Duration interval);
   /// Prefixes that other peers had move to this one.
   void set_allowed_ips(PeerId peer, std::span<const Prefix> prefixes);
+  /// Drops the packets that wait for a session with this peer.
+  void drop_waiting(PeerId peer);
   void add_allowed_ip(PeerId peer, const Prefix& prefix);
   void remove_allowed_ip(PeerId peer, const Prefix& prefix);
   std::vector<Prefix> allowed_ips(PeerId peer) const;

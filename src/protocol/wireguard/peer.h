@@ -63,6 +63,8 @@ class Peer {
   std::optional<MutableByteView> receive(TimePoint now, const Endpoint& from,
                                          const DataMessage& message, MutableByteView datagram);
 
+  void drop_waiting() { staged_.clear(); }
+
   void handle_timeout(TimePoint now);
   std::optional<TimePoint> next_timeout() const { return timers_.next(); }
 
