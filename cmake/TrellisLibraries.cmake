@@ -4,7 +4,7 @@
 #   trellis::ssl        the same: libssl and libcrypto
 #   trellis::mceliece   libmceliece; whoever links it defines its source of randomness (src/crypto)
 #   trellis::sodium     libsodium
-#   trellis::fmt trellis::spdlog trellis::json trellis::cli trellis::toml trellis::expected
+#   trellis::fmt trellis::json trellis::cli trellis::toml trellis::expected
 #   trellis::boost      Boost headers (Asio, Beast)
 #   trellis::gtest trellis::gmock_main trellis::benchmark    tests and bench only
 
@@ -28,8 +28,6 @@ trellis_pkg_library(sodium "libsodium>=1.0.18")
 
 find_package(fmt REQUIRED)
 trellis_forward_library(fmt fmt::fmt)
-find_package(spdlog REQUIRED)
-trellis_forward_library(spdlog spdlog::spdlog)
 find_package(nlohmann_json REQUIRED)
 trellis_forward_library(json nlohmann_json::nlohmann_json)
 find_package(CLI11 REQUIRED)
