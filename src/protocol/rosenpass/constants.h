@@ -28,7 +28,7 @@ constexpr Duration kRetryMostAtFirst = 500ms;
 constexpr Duration kAtFirst = 10s;
 constexpr Duration kRetryMostWhileEager = 2s;  // also for ever while the path answers
 constexpr Duration kEagerFor = 60s;
-constexpr Duration kRetryMost = 4s;           
+constexpr Duration kRetryMost = 4s;
 // InitConf is repeated after kRetryFirst each time, for the path has just answered. If the answer
 // to an exchange comes after its end, the path is longer than that: each time doubles it.
 constexpr int kPatienceMost = 3;
