@@ -120,6 +120,19 @@ std::string Agent::refusal_of(const pair::PeerConfig& peer) const {
   return {};
 }
 
+std::vector<std::string> Agent::notices() const {
+  std::vector<std::string> notices;
+  for (const pair::PeerConfig& peer : peers_) {
+    if (pins_.find(peer.wireguard_key) || !pins_.renamed(peer.name, peer.wireguard_key)) continue;
+    notices.push_back(
+        "peer " + peer.name +
+        ": another WireGuard key was post-quantum under this name; if the machine was "
+        "not replaced, ask who changed the list of peers (trellis peers trust " +
+        peer.name + " forgets the old one)");
+  }
+  return notices;
+}
+
 void Agent::index_pairs() {
   by_wireguard_.clear();
   by_rosenpass_.clear();

@@ -76,6 +76,8 @@ class Agent {
   std::optional<Transmit> poll_transmit();
 
   const std::vector<std::unique_ptr<pair::Pair>>& pairs() const { return pairs_; }
+  /// What in the list of peers an administrator should look at, though it is in force.
+  std::vector<std::string> notices() const;
   const wireguard::Device& wireguard() const { return wireguard_; }
   const rosenpass::Node& rosenpass() const { return rosenpass_; }
   /// Datagrams that belong to no protocol of ours.

@@ -135,6 +135,11 @@ void AgentSim::give_new_rosenpass_key(std::size_t host) {
   hosts_[host].rosenpass = small_suite().static_kem->generate(*hosts_[host].random);
 }
 
+void AgentSim::give_new_wireguard_key(std::size_t host) {
+  CHECK(!running(host));
+  hosts_[host].wireguard = crypto::generate_private_key(*hosts_[host].random);
+}
+
 void AgentSim::start(std::size_t host, bool knows_endpoint) {
   start_with(host, knows_endpoint, /*has_peer_key=*/true);
 }

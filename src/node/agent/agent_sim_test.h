@@ -45,6 +45,7 @@ class AgentSim {
   /// Exchanges the hosts' Rosenpass keys, so that the other one has the larger pid.
   void swap_rosenpass_keys();
   void give_new_rosenpass_key(std::size_t host);
+  void give_new_wireguard_key(std::size_t host);
   void set_wall_offset(std::size_t host, Duration offset) { hosts_[host].wall_offset = offset; }
   std::string& disk(std::size_t host) { return hosts_[host].disk; }
 

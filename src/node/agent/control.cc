@@ -100,6 +100,8 @@ json counters_object(const Agent& agent) {
 json status_object(const Agent& agent, TimePoint now, const HostFacts& host) {
   json addresses = json::array();
   for (const InterfaceAddress& address : host.addresses) addresses.push_back(address.to_string());
+  json warnings = host.warnings;
+  for (std::string& notice : agent.notices()) warnings.push_back(std::move(notice));
   json peers = json::array();
   for (const auto& pair : agent.pairs()) peers.push_back(peer_object(*pair, agent.suite(), now));
   return {
@@ -111,7 +113,7 @@ json status_object(const Agent& agent, TimePoint now, const HostFacts& host) {
       {"mode", agent.mode() == pair::Mode::Strict ? "strict" : "permissive"},
       {"wireguard_key", to_base64(agent.wireguard_key().bytes)},
       {"rosenpass_key", agent.rosenpass_key().to_string()},
-      {"warnings", host.warnings},
+      {"warnings", std::move(warnings)},
       {"peers", std::move(peers)},
       {"counters", counters_object(agent)},
   };

@@ -93,5 +93,20 @@ TEST_F(Control, NamesThatAreNotUtf8AreShownAndNotThrown) {
   EXPECT_EQ(ask(kMember, R"({"command": "status"})")["ok"], true);
 }
 
+TEST_F(Control, ANewWireGuardKeyUnderANameThatWasPostQuantumIsShown) {
+  ASSERT_TRUE(sim_.run_until(sim_.now() + 5s, [&] { return sim_.agreed(); }));
+  EXPECT_TRUE(ask(kMember, R"({"command": "status"})")["status"]["warnings"].empty());
+  sim_.crash(0);
+  sim_.crash(1);
+  sim_.give_new_wireguard_key(1);
+  sim_.give_new_rosenpass_key(1);
+  sim_.start(0);
+  json warnings = ask(kMember, R"({"command": "status"})")["status"]["warnings"];
+  ASSERT_EQ(warnings.size(), 1U);
+  EXPECT_THAT(warnings[0].get<std::string>(), HasSubstr("peer peer1: another WireGuard key"));
+  ask(kRoot, R"({"command": "trust", "peer": "peer1"})");
+  EXPECT_TRUE(ask(kMember, R"({"command": "status"})")["status"]["warnings"].empty());
+}
+
 }  // namespace
 }  // namespace trellis::agent
