@@ -44,6 +44,8 @@ class IpcServer {
   static Result<IpcServer> listen(Loop& loop, Options options, Handler handler);
   IpcServer(IpcServer&&) noexcept;
   IpcServer& operator=(IpcServer&&) noexcept;
+  IpcServer(const IpcServer&) = delete;
+  IpcServer& operator=(const IpcServer&) = delete;
   /// Hangs up on all, removes the socket.
   ~IpcServer();
 

@@ -42,6 +42,8 @@ class Timer {
   Timer();
   Timer(Timer&&) noexcept;
   Timer& operator=(Timer&&) noexcept;
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
   ~Timer();
 
   /// Calls back once, at or after the deadline; replaces an earlier arm().

@@ -22,6 +22,8 @@ class Resolver {
   static Result<Resolver> create(Loop& loop);
   Resolver(Resolver&&) noexcept;
   Resolver& operator=(Resolver&&) noexcept;
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
   /// No callback comes after this. Does not wait for look-ups that are under way.
   ~Resolver();
 

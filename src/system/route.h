@@ -59,7 +59,7 @@ class Routes {
   Result<std::vector<Foreign>> overlapping(const Prefix& prefix, std::uint32_t interface);
 
  private:
-  explicit Routes(Netlink netlink) : netlink_(std::move(netlink)) {}
+  explicit Routes(Netlink&& netlink) : netlink_(std::move(netlink)) {}
 
   Netlink netlink_;
 };

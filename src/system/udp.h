@@ -51,6 +51,8 @@ class UdpSocket {
   static Result<UdpSocket> open(const Options& options);
   UdpSocket(UdpSocket&&) noexcept;
   UdpSocket& operator=(UdpSocket&&) noexcept;
+  UdpSocket(const UdpSocket&) = delete;
+  UdpSocket& operator=(const UdpSocket&) = delete;
   ~UdpSocket();
 
   std::uint16_t port() const { return port_; }

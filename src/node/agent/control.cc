@@ -8,11 +8,11 @@ namespace trellis::agent {
 namespace {
 
 // Keeps the order in which the fields are written, which is the order in which people read them.
-using json = nlohmann::ordered_json;
+using Json = nlohmann::ordered_json;
 
 constexpr int kStatusVersion = 1;
 
-json seconds_or_null(const std::optional<Duration>& duration) {
+Json seconds_or_null(const std::optional<Duration>& duration) {
   if (!duration) return nullptr;
   const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
   return static_cast<double>(milliseconds.count()) / 1000.0;
@@ -31,11 +31,11 @@ std::string_view name_of(pair::Status::Protection protection) {
   return {};
 }
 
-json peer_object(const pair::Pair& pair, const crypto::Suite& suite, TimePoint now) {
+Json peer_object(const pair::Pair& pair, const crypto::Suite& suite, TimePoint now) {
   const pair::Status status = pair.status(now);
   const pair::PeerConfig& config = pair.config();
   const bool post_quantum = status.protection == pair::Status::Protection::PostQuantum;
-  json addresses = json::array();
+  Json addresses = Json::array();
   for (const Prefix& prefix : config.addresses) {
     const bool single = prefix.length() == prefix.address().bits();
     addresses.push_back(single ? prefix.address().to_string() : prefix.to_string());
@@ -44,12 +44,12 @@ json peer_object(const pair::Pair& pair, const crypto::Suite& suite, TimePoint n
       {"name", config.name},
       {"addresses", std::move(addresses)},
       {"wireguard_key", to_base64(config.wireguard_key.bytes)},
-      {"rosenpass_key", config.key_name ? json(config.key_name->to_string()) : json(nullptr)},
-      {"endpoint", status.endpoint ? json(status.endpoint->to_string()) : json(nullptr)},
+      {"rosenpass_key", config.key_name ? Json(config.key_name->to_string()) : Json(nullptr)},
+      {"endpoint", status.endpoint ? Json(status.endpoint->to_string()) : Json(nullptr)},
       {"post_quantum", post_quantum},
       {"protection", name_of(status.protection)},
-      {"why_not", status.why_not.empty() ? json(nullptr) : json(status.why_not)},
-      {"suite", post_quantum ? json(suite.name) : json(nullptr)},
+      {"why_not", status.why_not.empty() ? Json(nullptr) : Json(status.why_not)},
+      {"suite", post_quantum ? Json(suite.name) : Json(nullptr)},
       {"latest_handshake_seconds", seconds_or_null(status.latest_handshake)},
       {"session_age_seconds", seconds_or_null(status.session_age)},
       {"session_key_age_seconds", seconds_or_null(status.session_key_age)},
@@ -60,14 +60,14 @@ json peer_object(const pair::Pair& pair, const crypto::Suite& suite, TimePoint n
   };
 }
 
-json counters_object(const Agent& agent) {
-  json rosenpass = json::object();
+Json counters_object(const Agent& agent) {
+  Json rosenpass = Json::object();
   const rosenpass::DropCounters& drops = agent.rosenpass().drops();
   for (std::size_t i = 0; i < drops.size(); ++i) {
     if (drops[i] == 0) continue;
     rosenpass[std::string(rosenpass::name(static_cast<rosenpass::Drop>(i)))] = drops[i];
   }
-  json wireguard = json::object();
+  Json wireguard = Json::object();
   const auto add = [&](const char* name, std::uint64_t value) {
     if (value != 0) wireguard[name] = value;
   };
@@ -97,12 +97,12 @@ json counters_object(const Agent& agent) {
           {"overlay_datagrams", agent.overlay_datagrams()}};
 }
 
-json status_object(const Agent& agent, TimePoint now, const HostFacts& host) {
-  json addresses = json::array();
+Json status_object(const Agent& agent, TimePoint now, const HostFacts& host) {
+  Json addresses = Json::array();
   for (const InterfaceAddress& address : host.addresses) addresses.push_back(address.to_string());
-  json warnings = host.warnings;
+  Json warnings = host.warnings;
   for (std::string& notice : agent.notices()) warnings.push_back(std::move(notice));
-  json peers = json::array();
+  Json peers = Json::array();
   for (const auto& pair : agent.pairs()) peers.push_back(peer_object(*pair, agent.suite(), now));
   return {
       {"version", kStatusVersion},
@@ -119,14 +119,14 @@ json status_object(const Agent& agent, TimePoint now, const HostFacts& host) {
   };
 }
 
-std::string line(const json& object) {
+std::string line(const Json& object) {
   // Names come from files that people write: what is not UTF-8 is replaced, not thrown.
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 Reply refuse(std::string why) { return {refusal(std::move(why))}; }
 
-std::string text_field(const json& object, const char* key) {
+std::string text_field(const Json& object, const char* key) {
   const auto it = object.find(key);
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
@@ -136,12 +136,12 @@ std::string text_field(const json& object, const char* key) {
 std::string refusal(std::string why) { return line({{"ok", false}, {"error", std::move(why)}}); }
 
 std::string status_text(const Agent& agent, TimePoint now, const HostFacts& host, int indent) {
-  return status_object(agent, now, host).dump(indent, ' ', false, json::error_handler_t::replace);
+  return status_object(agent, now, host).dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
 Reply handle_request(Agent& agent, TimePoint now, const HostFacts& host, Caller caller,
                      std::string_view request) {
-  const json object = json::parse(request, nullptr, /*allow_exceptions=*/false);
+  const Json object = Json::parse(request, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return refuse("the request is not a JSON object");
   const std::string command = text_field(object, "command");
   if (command == "status") {
