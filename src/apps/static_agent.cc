@@ -67,6 +67,7 @@ Result<StaticAgent::KeyFiles> StaticAgent::map_keys(const netmap::PeersFile& pee
 
 std::vector<Prefix> StaticAgent::networks() const {
   std::vector<Prefix> networks;
+  networks.reserve(peers_.host.addresses.size());
   for (const InterfaceAddress& address : peers_.host.addresses) {
     networks.push_back(address.network());
   }
@@ -104,20 +105,30 @@ Result<agent::State> StaticAgent::load_state() const {
 }
 
 Result<> StaticAgent::start() {
-  key_files_ = TRY(map_keys(peers_));
-  agent::Identity identity{keys_.wireguard.clone(),
-                           {keys_.rosenpass_public.bytes(), keys_.rosenpass_secret.clone()}};
-  agent::Agent::Options agent_options;
-  agent_options.mode = mode_of(peers_);
-  agent::State state = TRY(load_state());
-  agent_ = TRY(agent::Agent::create(std::move(identity), std::move(state), agent_options, random_));
-
+  TRY(make_agent());
   TRY(check_overlaps());
   udp_ = TRY(system::UdpSocket::open({.port = peers_.host.listen_port}));
   // What keeps the packets of a killed predecessor in stays if we cannot take its place.
   remove_guards_ = TRY(routes_.guards(peers_.host.interface)).empty();
   TRY(open_interface());
+  TRY(join_loop());
+  apply_peers();
+  remove_guards_ = true;
+  return {};
+}
 
+Result<> StaticAgent::make_agent() {
+  key_files_ = TRY(map_keys(peers_));
+  agent::Identity identity{keys_.wireguard.clone(),
+                           {keys_.rosenpass_public.bytes(), keys_.rosenpass_secret.clone()}};
+  agent::Agent::Options options;
+  options.mode = mode_of(peers_);
+  agent::State state = TRY(load_state());
+  agent_ = TRY(agent::Agent::create(std::move(identity), std::move(state), options, random_));
+  return {};
+}
+
+Result<> StaticAgent::join_loop() {
   timer_ = TRY(loop_.timer([this] { on_timer(); }));
   retry_interface_ = TRY(loop_.timer([this] { interface_is_gone(); }));
   resolve_again_ = TRY(loop_.timer([this] { resolve_names(); }));
@@ -136,8 +147,6 @@ Result<> StaticAgent::start() {
       loop_, std::move(control), [this](const system::IpcCaller& caller, std::string_view request) {
         return answer(caller, request);
       }));
-  apply_peers();
-  remove_guards_ = true;
   return {};
 }
 

@@ -60,6 +60,8 @@ class StaticAgent {
   static Result<KeyFiles> map_keys(const netmap::PeersFile& peers);
 
   Result<> start();
+  Result<> make_agent();
+  Result<> join_loop();
   Result<agent::State> load_state() const;
   Result<> open_interface();
   Result<> check_overlaps();
