@@ -217,6 +217,7 @@ Result<Prefix> parse_peer_address(const Text& text, const HostSection& host) {
       });
   if (!inside) {
     std::vector<std::string> networks;
+    networks.reserve(host.addresses.size());
     for (const auto& own : host.addresses) networks.push_back(own.network().to_string());
     return fail_at(text.where, fmt::format("{} is outside of the networks of [host] ({})",
                                            prefix->to_string(), fmt::join(networks, ", ")));
