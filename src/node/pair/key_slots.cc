@@ -39,12 +39,6 @@ bool KeySlots::expire(TimePoint now) {
   return gone || retired_.size() != before;
 }
 
-void KeySlots::clear() {
-  current_.reset();
-  pending_.reset();
-  retired_.clear();
-}
-
 std::optional<TimePoint> KeySlots::next_expiry() const {
   std::optional<TimePoint> first;
   const auto consider = [&](const Slot& slot) {

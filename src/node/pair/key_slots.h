@@ -43,7 +43,6 @@ class KeySlots {
   void release(KeyNumber number);
   /// Wipes what has reached its age. True if something went.
   bool expire(TimePoint now);
-  void clear();
 
   std::optional<TimePoint> next_expiry() const;
   const std::optional<Slot>& current() const { return current_; }
