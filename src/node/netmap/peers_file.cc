@@ -110,6 +110,20 @@ Result<InterfaceAddress> parse_host_address(const Text& text) {
   return *address;
 }
 
+Result<std::vector<InterfaceAddress>> parse_host_addresses(const Fields& fields) {
+  std::vector<InterfaceAddress> addresses;
+  for (const Text& text : TRY(fields.texts("addresses", "\"100.64.7.1/16\"", kHostAddressesMax))) {
+    const InterfaceAddress address = TRY(parse_host_address(text));
+    for (const InterfaceAddress& other : addresses) {
+      if (!other.network().overlaps(address.network())) continue;
+      return fail_at(text.where, fmt::format("this overlaps {}: give one address a network",
+                                             other.to_string()));
+    }
+    addresses.push_back(address);
+  }
+  return addresses;
+}
+
 Result<HostSection> parse_host(const toml::table& table) {
   const Fields fields(table, "[host]");
   TRY(fields.allow_only({"name", "interface", "addresses", "listen_port", "mtu", "mode"}));
@@ -128,15 +142,7 @@ Result<HostSection> parse_host(const toml::table& table) {
   if (const auto mtu = TRY(fields.number("mtu", kMtuMin, kMtuMax))) {
     host.mtu = static_cast<std::uint32_t>(*mtu);
   }
-  for (const Text& text : TRY(fields.texts("addresses", "\"100.64.7.1/16\"", kHostAddressesMax))) {
-    const InterfaceAddress address = TRY(parse_host_address(text));
-    for (const InterfaceAddress& other : host.addresses) {
-      if (!other.network().overlaps(address.network())) continue;
-      return fail_at(text.where, fmt::format("this overlaps {}: give one address a network",
-                                             other.to_string()));
-    }
-    host.addresses.push_back(address);
-  }
+  host.addresses = TRY(parse_host_addresses(fields));
   return host;
 }
 
@@ -250,31 +256,40 @@ struct Seen {
   std::vector<Address> addresses;
 };
 
+Result<std::string> parse_peer_name(const Fields& fields, const HostSection& host, Seen& seen) {
+  const Text name = TRY(fields.required_text("name", "\"bob\""));
+  std::string parsed = TRY(parse_name(name));
+  if (lower(parsed) == lower(host.name)) {
+    return fail_at(name.where, "this is the name of [host]: a peer needs another one");
+  }
+  const auto [same_name, new_name] = seen.names.emplace(lower(parsed), name.where.begin.line);
+  if (!new_name) {
+    return fail_at(name.where,
+                   fmt::format("the peer in line {} has this name already", same_name->second));
+  }
+  return parsed;
+}
+
+Result<crypto::PublicKey> parse_peer_key(const Fields& fields, const ParseOptions& options,
+                                         Seen& seen) {
+  const Text key = TRY(fields.required_text("wireguard_key", "\"(base64)\""));
+  const crypto::PublicKey parsed = TRY(parse_key(key, options));
+  const auto [same_key, new_key] = seen.keys.emplace(parsed, key.where.begin.line);
+  if (!new_key) {
+    return fail_at(key.where,
+                   fmt::format("the peer in line {} has this key already", same_key->second));
+  }
+  return parsed;
+}
+
 Result<PeerSection> parse_peer(const toml::table& table, const HostSection& host,
                                const ParseOptions& options, Seen& seen) {
   const Fields fields(table, "[[peer]]");
   TRY(fields.allow_only(
       {"name", "wireguard_key", "rosenpass_key", "endpoint", "addresses", "keepalive"}));
   PeerSection peer;
-  const Text name = TRY(fields.required_text("name", "\"bob\""));
-  peer.name = TRY(parse_name(name));
-  if (lower(peer.name) == lower(host.name)) {
-    return fail_at(name.where, "this is the name of [host]: a peer needs another one");
-  }
-  const auto [same_name, new_name] = seen.names.emplace(lower(peer.name), name.where.begin.line);
-  if (!new_name) {
-    return fail_at(name.where,
-                   fmt::format("the peer in line {} has this name already", same_name->second));
-  }
-
-  const Text key = TRY(fields.required_text("wireguard_key", "\"(base64)\""));
-  peer.wireguard_key = TRY(parse_key(key, options));
-  const auto [same_key, new_key] = seen.keys.emplace(peer.wireguard_key, key.where.begin.line);
-  if (!new_key) {
-    return fail_at(key.where,
-                   fmt::format("the peer in line {} has this key already", same_key->second));
-  }
-
+  peer.name = TRY(parse_peer_name(fields, host, seen));
+  peer.wireguard_key = TRY(parse_peer_key(fields, options, seen));
   if (const auto path = TRY(fields.text("rosenpass_key", "\"bob.rosenpass.pub\""))) {
     peer.rosenpass_key = TRY(parse_path(*path, options));
   } else if (host.mode == Mode::Strict) {
