@@ -5,6 +5,9 @@
 #   trellis::mceliece   libmceliece; whoever links it defines its source of randomness (src/crypto)
 #   trellis::sodium     libsodium
 #   trellis::fmt trellis::json trellis::cli trellis::toml trellis::expected
+#   trellis::nghttp2    HTTP/2 frames and HPACK; no sockets
+#   trellis::protobuf   messages; see TrellisProtobuf.cmake
+#   trellis::sqlite     the server's store
 #   trellis::boost      Boost headers (Asio, Beast)
 #   trellis::gtest trellis::gmock_main trellis::benchmark    tests and bench only
 
@@ -25,6 +28,12 @@ function(trellis_forward_library name)
 endfunction()
 
 trellis_pkg_library(sodium "libsodium>=1.0.18")
+trellis_pkg_library(nghttp2 "libnghttp2>=1.52")
+trellis_pkg_library(sqlite "sqlite3>=3.40")
+
+# libprotobuf alone: its compiler is asked for by name, and built against the same version.
+find_package(Protobuf 3.21 REQUIRED)
+trellis_forward_library(protobuf protobuf::libprotobuf)
 
 find_package(fmt REQUIRED)
 trellis_forward_library(fmt fmt::fmt)
