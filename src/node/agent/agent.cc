@@ -56,34 +56,41 @@ void Agent::set_peers(TimePoint now, pair::Mode mode, std::vector<pair::PeerConf
   }
   peers_ = std::move(peers);
   for (pair::PeerConfig& peer : peers_) {
-    peer.key_name.reset();
-    if (peer.rosenpass_key.empty()) continue;
+    if (peer.rosenpass_key.empty() || peer.key_name) continue;
     peer.key_name = pair::KeyName{options_.suite->number, rosenpass::peer_hash(peer.rosenpass_key)};
   }
   apply_peers(now);
 }
 
 void Agent::apply_peers(TimePoint now) {
+  std::map<pair::KeyName, std::size_t> owners;  // of each Rosenpass key
+  for (const pair::PeerConfig& peer : peers_) {
+    if (peer.key_name) ++owners[*peer.key_name];
+  }
+  std::map<crypto::PublicKey, std::unique_ptr<pair::Pair>> before;
+  for (auto& pair : pairs_) {
+    const crypto::PublicKey key = pair->config().wireguard_key;
+    before[key] = std::move(pair);
+  }
+  pairs_.clear();
+
   std::vector<std::unique_ptr<pair::Pair>> kept(peers_.size());
   std::vector<std::string> refusals(peers_.size());
   for (std::size_t i = 0; i < peers_.size(); ++i) {
-    refusals[i] = refusal_of(peers_[i]);
-    if (!refusals[i].empty()) continue;
-    for (auto& pair : pairs_) {
-      if (!pair || !pair->reconfigure(now, peers_[i])) continue;
-      kept[i] = std::move(pair);
-      break;
-    }
+    const pair::PeerConfig& peer = peers_[i];
+    refusals[i] = refusal_of(peer, peer.key_name && owners[*peer.key_name] > 1);
+    const auto it = before.find(peer.wireguard_key);
+    if (!refusals[i].empty() || it == before.end() || !it->second) continue;
+    if (it->second->reconfigure(now, peer)) kept[i] = std::move(it->second);
   }
   // Pairs that end leave the engines before others enter: a key or an address may have moved.
-  pairs_.clear();
+  before.clear();
   for (std::size_t i = 0; i < peers_.size(); ++i) {
-    if (!kept[i]) {
-      kept[i] = std::make_unique<pair::Pair>(now, pair::Engines{wireguard_, rosenpass_}, own_key_,
-                                             peers_[i], options_.mode, refusals[i]);
-      if (!refusals[i].empty()) {
-        LOG(warn, "agent", "peer {} is refused: {}", peers_[i].name, refusals[i]);
-      }
+    if (kept[i]) continue;
+    kept[i] = std::make_unique<pair::Pair>(now, pair::Engines{wireguard_, rosenpass_}, own_key_,
+                                           peers_[i], options_.mode, refusals[i]);
+    if (!refusals[i].empty()) {
+      LOG(warn, "agent", "peer {} is refused: {}", peers_[i].name, refusals[i]);
     }
   }
   pairs_ = std::move(kept);
@@ -91,14 +98,9 @@ void Agent::apply_peers(TimePoint now) {
   drain_events(now);
 }
 
-std::string Agent::refusal_of(const pair::PeerConfig& peer) const {
+std::string Agent::refusal_of(const pair::PeerConfig& peer, bool shares_its_key) const {
   if (peer.key_name == own_name_) return "refused: its Rosenpass key is our own";
-  const auto same_key = [&](const pair::PeerConfig& other) {
-    return peer.key_name && &other != &peer && other.key_name == peer.key_name;
-  };
-  if (std::any_of(peers_.begin(), peers_.end(), same_key)) {
-    return "refused: another peer is listed with the same Rosenpass key";
-  }
+  if (shares_its_key) return "refused: another peer is listed with the same Rosenpass key";
   const std::string remedy = " (if this is meant: trellis peers trust " + peer.name + ")";
   switch (pins_.check(peer.wireguard_key, peer.key_name)) {
     case pair::Pins::Verdict::Changed:
@@ -134,9 +136,11 @@ std::vector<std::string> Agent::notices() const {
 }
 
 void Agent::index_pairs() {
+  by_key_.clear();
   by_wireguard_.clear();
   by_rosenpass_.clear();
   for (const auto& pair : pairs_) {
+    by_key_[pair->config().wireguard_key] = pair.get();
     if (pair->wireguard_id()) by_wireguard_[*pair->wireguard_id()] = pair.get();
     if (pair->rosenpass_id()) by_rosenpass_[*pair->rosenpass_id()] = pair.get();
   }
@@ -149,6 +153,18 @@ void Agent::set_endpoints(TimePoint now, const std::string& peer, std::vector<En
   for (const auto& pair : pairs_) {
     if (pair->config().name == peer) pair->set_endpoints(now, endpoints);
   }
+}
+
+void Agent::set_path(TimePoint now, const crypto::PublicKey& peer, std::optional<Endpoint> path) {
+  const auto it = by_key_.find(peer);
+  if (it == by_key_.end()) return;
+  it->second->set_path(now, path);
+  drain_events(now);
+}
+
+const pair::Pair* Agent::find_pair(const crypto::PublicKey& peer) const {
+  const auto it = by_key_.find(peer);
+  return it == by_key_.end() ? nullptr : it->second;
 }
 
 Result<> Agent::trust(TimePoint now, const std::string& peer) {
@@ -175,6 +191,7 @@ void Agent::receive(TimePoint now, std::span<const wireguard::InboundDatagram> d
   // After a sleep datagrams may come before the timers: no key that died meanwhile shall serve.
   if (const auto due = next_timeout(); due && *due <= now) handle_timeout(now);
   for_wireguard_.clear();
+  stun_.clear();
   for (const wireguard::InboundDatagram& datagram : datagrams) {
     // What a peer sends through the tunnel to our port: a path that leads there would send each
     // packet into the tunnel again and again. [pair rule 9]
@@ -189,7 +206,9 @@ void Agent::receive(TimePoint now, std::span<const wireguard::InboundDatagram> d
       case Protocol::Rosenpass:
         rosenpass_.handle_datagram(now, datagram.from, datagram.bytes);
         break;
-      case Protocol::Stun:  // no STUN yet: a static pair has no candidates to check
+      case Protocol::Stun:
+        stun_.push_back(datagram);
+        break;
       case Protocol::Unknown:
         ++unknown_datagrams_;
         break;

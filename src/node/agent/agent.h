@@ -5,6 +5,7 @@
 #include "node/pair/pair.h"
 #include "node/pair/timestamps.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,10 +52,13 @@ class Agent {
   void set_wall_clock(WallTime now) { timestamps_.set_wall_clock(now); }
 
   /// The whole list of peers. Pairs whose keys stay are not disturbed; those that are gone end.
-  /// `key_name` of each is filled in here. The bytes of the keys stay with the caller until the
-  /// next list is in force; those of the list before are not needed any more then.
+  /// `key_name` of each is filled in here if the caller has not: who gives both has checked that
+  /// they belong together. The bytes of the keys stay with the caller until the next list is in
+  /// force; those of the list before are not needed any more then.
   void set_peers(TimePoint now, pair::Mode mode, std::vector<pair::PeerConfig> peers);
   void set_endpoints(TimePoint now, const std::string& peer, std::vector<Endpoint> endpoints);
+  /// The path to a peer of PathSource::Owner; one that is not in the list is none of ours.
+  void set_path(TimePoint now, const crypto::PublicKey& peer, std::optional<Endpoint> path);
   /// Accepts the keys that the list of peers gives for this one, whatever was pinned.
   Result<> trust(TimePoint now, const std::string& peer);
 
@@ -63,6 +67,10 @@ class Agent {
             std::vector<wireguard::OutboundDatagram>& datagrams);
   void receive(TimePoint now, std::span<const wireguard::InboundDatagram> datagrams,
                std::vector<wireguard::InboundPacket>& packets);
+
+  /// Those of the last batch of `receive` that are STUN: for who finds the paths. They stay in the
+  /// caller's buffers.
+  const std::vector<wireguard::InboundDatagram>& stun() const { return stun_; }
 
   void handle_timeout(TimePoint now);
   std::optional<TimePoint> next_timeout() const;
@@ -76,6 +84,7 @@ class Agent {
   std::optional<Transmit> poll_transmit();
 
   const std::vector<std::unique_ptr<pair::Pair>>& pairs() const { return pairs_; }
+  const pair::Pair* find_pair(const crypto::PublicKey& peer) const;
   /// What in the list of peers an administrator should look at, though it is in force.
   std::vector<std::string> notices() const;
   const wireguard::Device& wireguard() const { return wireguard_; }
@@ -89,7 +98,7 @@ class Agent {
   Agent(Identity identity, rosenpass::Node node, State state, Options options, Random& random);
 
   void apply_peers(TimePoint now);
-  std::string refusal_of(const pair::PeerConfig& peer) const;
+  std::string refusal_of(const pair::PeerConfig& peer, bool shares_its_key) const;
   void index_pairs();
   void drain_events(TimePoint now);
   void pin_completed(const pair::Pair& pair);
@@ -108,10 +117,12 @@ class Agent {
   rosenpass::Node rosenpass_;
   std::vector<pair::PeerConfig> peers_;
   std::vector<std::unique_ptr<pair::Pair>> pairs_;  // in the order of the list
+  std::map<crypto::PublicKey, pair::Pair*> by_key_;
   std::unordered_map<wireguard::PeerId, pair::Pair*> by_wireguard_;
   std::unordered_map<rosenpass::PeerId, pair::Pair*> by_rosenpass_;
 
   std::vector<wireguard::InboundDatagram> for_wireguard_;  // reused from batch to batch
+  std::vector<wireguard::InboundDatagram> stun_;           //
   std::uint64_t unknown_datagrams_ = 0;
   std::uint64_t overlay_datagrams_ = 0;
 };

@@ -51,14 +51,7 @@ Pair::Pair(TimePoint now, Engines engines, const crypto::PublicKey& own_key, Pee
   wireguard_id_ = *peer_id;
   engines_.wireguard.set_allowed_ips(*wireguard_id_, config_.addresses);
   engines_.wireguard.set_persistent_keepalive(now, *wireguard_id_, config_.keepalive);
-  if (!config_.rosenpass_key.empty()) {
-    rosenpass::PeerConfig peer;
-    peer.public_key = config_.rosenpass_key;
-    peer.path = link_.path();
-    const auto added = engines_.rosenpass.add_peer(now, std::move(peer));
-    CHECK(added.has_value());
-    rosenpass_id_ = *added;
-  }
+  join_exchange(now);
   publish_path(now);
   publish_keys(now);
   timers_.arm(Timer::CheckPath, now + kCheckPathEvery);
@@ -75,7 +68,22 @@ bool Pair::session_is_current(TimePoint now) const {
   return session && session->key == device_key(keys_.current()->number);
 }
 
-bool Pair::plain() const { return refusal_.empty() && !rosenpass_id_ && mode_ == Mode::Permissive; }
+/// Takes part in exchanges, once the peer's public key is here.
+void Pair::join_exchange(TimePoint now) {
+  if (config_.rosenpass_key.empty()) return;
+  rosenpass::PeerConfig peer;
+  peer.public_key = config_.rosenpass_key;
+  peer.path = path();
+  const auto added = engines_.rosenpass.add_peer(now, std::move(peer));
+  CHECK(added.has_value());
+  rosenpass_id_ = *added;
+  key_wanted_ = false;
+}
+
+/// A key that is announced and not here yet makes nobody plain.
+bool Pair::plain() const {
+  return refusal_.empty() && !config_.key_name && mode_ == Mode::Permissive;
+}
 
 // ---- exchanges -------------------------------------------------------------------------------
 
@@ -110,7 +118,7 @@ void Pair::handle(TimePoint now, const rosenpass::Proven& event) {
 void Pair::handle(TimePoint now, const rosenpass::Accepted& event) {
   keys_.accept(slot_for(event.exchange, event.osk, event.age_from));
   ++completions_;
-  if (link_.authenticated(event.from)) publish_path(now);
+  follow(now, event.from);
   publish_keys(now);
   LOG(debug, "pair", "key accepted peer={} keys={}", config_.name, completions_);
   timers_.arm(Timer::AwaitSession, now + kAwaitSession);
@@ -148,7 +156,7 @@ void Pair::handle(TimePoint now, const wireguard::InitiationAccepted&) {
 }
 
 void Pair::handle(TimePoint now, const wireguard::HandshakeUnanswered& event) {
-  if (link_.configured().size() > 1 && link_.unanswered()) publish_path(now);
+  if (link_.configured().size() > 1) try_next_address(now);
   if (!rosenpass_id_) return;
   // The peer may have restarted and lost the key that we believe to share. [pair rule 7]
   if (session_is_current(now) || event.attempt >= kAttemptsBeforeExchange) {
@@ -157,12 +165,36 @@ void Pair::handle(TimePoint now, const wireguard::HandshakeUnanswered& event) {
 }
 
 void Pair::handle(TimePoint now, const wireguard::KeyNeeded&) {
-  if (rosenpass_id_) engines_.rosenpass.start_exchange(now, *rosenpass_id_);
+  if (rosenpass_id_) {
+    engines_.rosenpass.start_exchange(now, *rosenpass_id_);
+  } else {
+    key_wanted_ = config_.key_name.has_value();
+  }
 }
 
-void Pair::handle(TimePoint now, const wireguard::Moved& event) {
-  if (!link_.authenticated(event.endpoint)) return;
-  LOG(info, "pair", "the peer moved peer={} endpoint={}", config_.name, event.endpoint.to_string());
+void Pair::handle(TimePoint now, const wireguard::Moved& event) { follow(now, event.endpoint); }
+
+/// The peer authenticated a fresh message that came from there.
+void Pair::follow(TimePoint now, const Endpoint& from) {
+  if (config_.path_source == PathSource::Owner || !link_.authenticated(from)) return;
+  LOG(info, "pair", "the peer moved peer={} endpoint={}", config_.name, from.to_string());
+  publish_path(now);
+}
+
+bool Pair::try_next_address(TimePoint now) {
+  if (config_.path_source == PathSource::Owner || !link_.unanswered()) return false;
+  publish_path(now);
+  return true;
+}
+
+const std::optional<Endpoint>& Pair::path() const {
+  return config_.path_source == PathSource::Owner ? owners_path_ : link_.path();
+}
+
+void Pair::set_path(TimePoint now, std::optional<Endpoint> path) {
+  CHECK(config_.path_source == PathSource::Owner);
+  if (owners_path_ == path) return;
+  owners_path_ = path;
   publish_path(now);
 }
 
@@ -203,7 +235,7 @@ void Pair::check_path(TimePoint now) {
   const bool asking = status.state != rosenpass::ExchangeState::Idle &&
                       now - status.state_since >= kPathSilentAfter;
   const bool silent = !status.heard || now - *status.heard >= kPathSilentAfter;
-  if (asking && silent && link_.unanswered()) publish_path(now);
+  if (asking && silent) try_next_address(now);
 }
 
 void Pair::set_endpoints(TimePoint now, std::vector<Endpoint> endpoints) {
@@ -215,16 +247,21 @@ void Pair::set_endpoints(TimePoint now, std::vector<Endpoint> endpoints) {
 
 bool Pair::reconfigure(TimePoint now, const PeerConfig& config) {
   if (config.wireguard_key != config_.wireguard_key || config.key_name != config_.key_name ||
-      config.name != config_.name || !refusal_.empty()) {
+      config.path_source != config_.path_source || !refusal_.empty()) {
     return false;
   }
+  if (rosenpass_id_ && config.rosenpass_key.empty()) return false;
   // What waits for a session is for addresses that may be another peer's now.
   if (config.addresses != config_.addresses) engines_.wireguard.drop_waiting(*wireguard_id_);
   // A host name is to be resolved anew. Until then it stands for what it stood for.
   std::vector<Endpoint> endpoints = config.endpoints;
   if (config.has_endpoint && endpoints.empty()) endpoints = config_.endpoints;
   config_ = config;
-  if (rosenpass_id_) engines_.rosenpass.set_public_key(*rosenpass_id_, config_.rosenpass_key);
+  if (rosenpass_id_) {
+    engines_.rosenpass.set_public_key(*rosenpass_id_, config_.rosenpass_key);
+  } else {
+    join_exchange(now);
+  }
   engines_.wireguard.set_allowed_ips(*wireguard_id_, config_.addresses);
   engines_.wireguard.set_persistent_keepalive(now, *wireguard_id_, config_.keepalive);
   set_endpoints(now, std::move(endpoints));
@@ -233,8 +270,8 @@ bool Pair::reconfigure(TimePoint now, const PeerConfig& config) {
 
 void Pair::publish_path(TimePoint now) {
   if (!wireguard_id_) return;
-  engines_.wireguard.set_endpoint(now, *wireguard_id_, link_.path());
-  if (rosenpass_id_) engines_.rosenpass.set_path(now, *rosenpass_id_, link_.path());
+  engines_.wireguard.set_endpoint(now, *wireguard_id_, path());
+  if (rosenpass_id_) engines_.rosenpass.set_path(now, *rosenpass_id_, path());
 }
 
 void Pair::publish_keys(TimePoint now) {
@@ -273,7 +310,7 @@ std::optional<TimePoint> Pair::age_from_of(KeyNumber key) const {
 
 Status Pair::status(TimePoint now) const {
   Status status;
-  status.endpoint = link_.path();
+  status.endpoint = path();
   status.renewals = completions_ > 0 ? completions_ - 1 : 0;
   if (keys_.current()) status.current_key_age = now - keys_.current()->age_from;
   if (wireguard_id_) {
@@ -298,6 +335,9 @@ Status Pair::status(TimePoint now) const {
 
 std::string Pair::why_not(TimePoint now) const {
   if (!refusal_.empty()) return refusal_;
+  if (!rosenpass_id_ && config_.key_name) {
+    return "its public key has not been fetched from the server yet";
+  }
   if (!rosenpass_id_) {
     return mode_ == Mode::Permissive
                ? "peer has no post-quantum key (permissive mode: plain WireGuard)"
@@ -307,17 +347,22 @@ std::string Pair::why_not(TimePoint now) const {
     return "the session in use was made without a key of an exchange";
   }
   const rosenpass::PeerStatus exchange = engines_.rosenpass.status(*rosenpass_id_);
-  if (!link_.path()) {
-    return config_.has_endpoint ? "the endpoint's name is not resolved yet"
-                                : "no endpoint is known: waiting for the peer to begin";
-  }
+  if (!path()) return no_path();
   if (keys_.current()) return "a key is agreed; the WireGuard handshake is not answered yet";
   if (exchange.state == rosenpass::ExchangeState::Idle) return "the key exchange has not begun";
   return fmt::format(
       "no answer to the key exchange from {} for {} s: the peer is down, the path is blocked, or "
       "the "
       "peer does not trust our key (then `trellis status` there says so)",
-      link_.path()->to_string(), seconds(now - exchange.state_since));
+      path()->to_string(), seconds(now - exchange.state_since));
+}
+
+std::string Pair::no_path() const {
+  if (config_.path_source == PathSource::Owner) {
+    return "no path: none of its addresses answers (it is off, or a firewall is between)";
+  }
+  return config_.has_endpoint ? "the endpoint's name is not resolved yet"
+                              : "no endpoint is known: waiting for the peer to begin";
 }
 
 }  // namespace trellis::pair

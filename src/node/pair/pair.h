@@ -17,13 +17,20 @@ namespace trellis::pair {
 /// reached by plain WireGuard, and is marked so wherever it is listed.
 enum class Mode : std::uint8_t { Strict, Permissive };
 
+/// Who finds the path to a peer.
+enum class PathSource : std::uint8_t {
+  Pair,   // a file names addresses; the path follows what the peer has authenticated
+  Owner,  // candidates are checked outside: `Pair::set_path` alone moves it [pair rule 9]
+};
+
 /// What a list of peers says of one of them.
 struct PeerConfig {
   std::string name;
   crypto::PublicKey wireguard_key;
-  ByteView rosenpass_key;           // empty: none. Stays with the caller; see Pair::reconfigure
-  std::optional<KeyName> key_name;  // of rosenpass_key
+  ByteView rosenpass_key;  // empty: none, or not here yet. Stays with the caller; see reconfigure
+  std::optional<KeyName> key_name;  // of rosenpass_key; given without it: the key is to be fetched
   std::vector<Prefix> addresses;
+  PathSource path_source = PathSource::Pair;
   std::vector<Endpoint> endpoints;  // what the configured endpoint stands for now
   bool has_endpoint = false;        // one is configured, even if it is not resolved yet
   Duration keepalive{};             // 0: none
@@ -74,6 +81,8 @@ class Pair {
 
   /// New addresses of a configured host name.
   void set_endpoints(TimePoint now, std::vector<Endpoint> endpoints);
+  /// The path that the owner found, or lost. Only with PathSource::Owner.
+  void set_path(TimePoint now, std::optional<Endpoint> path);
   /// Changes what can be changed without disturbing the pair. False if the keys differ: then the
   /// pair must be made anew. Otherwise the bytes of `config.rosenpass_key` serve from now on, and
   /// those that were given before are not needed any more.
@@ -83,6 +92,8 @@ class Pair {
   bool completed() const { return completions_ > 0; }
   Status status(TimePoint now) const;
   const KeySlots& keys() const { return keys_; }
+  /// User data waits for a peer whose public key is not here yet.
+  bool key_wanted() const { return key_wanted_; }
   /// The session in use was made under the newest key that both ends are known to have.
   bool session_is_current(TimePoint now) const;
 
@@ -95,12 +106,17 @@ class Pair {
 
   KeySlots::Slot slot_for(rosenpass::ExchangeId exchange, const rosenpass::OutputKey& osk,
                           TimePoint age_from);
+  void join_exchange(TimePoint now);
   void publish_keys(TimePoint now);
   void publish_path(TimePoint now);
+  void follow(TimePoint now, const Endpoint& from);
+  bool try_next_address(TimePoint now);
+  const std::optional<Endpoint>& path() const;
   void check_path(TimePoint now);
   bool plain() const;
   std::optional<TimePoint> age_from_of(KeyNumber key) const;
   std::string why_not(TimePoint now) const;
+  std::string no_path() const;
 
   Engines engines_;
   crypto::PublicKey own_key_;
@@ -112,6 +128,8 @@ class Pair {
 
   KeySlots keys_;
   link::StaticLink link_;
+  std::optional<Endpoint> owners_path_;
+  bool key_wanted_ = false;
   TimerTable<Timer> timers_;
 
   struct KeyRecord {
