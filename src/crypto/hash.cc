@@ -66,6 +66,12 @@ Digest blake2b(ByteView data) {
   return result;
 }
 
+Digest sha256(ByteView data) {
+  Digest result;
+  CHECK(crypto_hash_sha256(uchar(result.data()), uchar(data.data()), data.size()) == 0);
+  return result;
+}
+
 Digest sha3_256(ByteView data) { return digest(algorithms().sha3_256, {data}); }
 
 void shake256(std::initializer_list<ByteView> parts, MutableByteView target) {

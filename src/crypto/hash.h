@@ -16,6 +16,7 @@ Bytes<16> blake2s_mac(ByteView key, ByteView data);
 Digest blake2b_keyed(std::span<const std::byte, 32> key, ByteView data);
 /// BLAKE2b-256 without a key.
 Digest blake2b(ByteView data);
+Digest sha256(ByteView data);
 Digest sha3_256(ByteView data);
 void shake256(std::initializer_list<ByteView> parts, MutableByteView target);
 
