@@ -1,7 +1,10 @@
 #pragma once
 
 #include "apps/key_store.h"
+#include "apps/overlay_interface.h"
 #include "apps/packet_pump.h"
+#include "apps/state_file.h"
+#include "apps/warnings.h"
 #include "node/agent/agent.h"
 #include "node/agent/control.h"
 #include "node/netmap/peers_file.h"
@@ -10,9 +13,7 @@
 #include "system/mapped_file.h"
 #include "system/random.h"
 #include "system/resolver.h"
-#include "system/route.h"
 #include "system/state_folder.h"
-#include "system/tun.h"
 #include "system/udp.h"
 
 #include <map>
@@ -42,7 +43,6 @@ class StaticAgent {
 
   StaticAgent(const StaticAgent&) = delete;
   StaticAgent& operator=(const StaticAgent&) = delete;
-  /// A clean stop: the interface and its routes are gone.
   ~StaticAgent();
 
   /// Reads the list of peers again. On an error all stays as it was. [SIGHUP]
@@ -51,9 +51,8 @@ class StaticAgent {
  private:
   using KeyFiles = std::map<std::string, system::MappedFile>;  // by peer name
 
-  StaticAgent(system::Loop& loop, Options options, system::StateFolder folder,
-              system::Routes routes, OwnKeys keys, netmap::PeersFile peers);
-  std::vector<Prefix> networks() const;
+  StaticAgent(system::Loop& loop, Options options, system::StateFolder folder, OwnKeys keys,
+              netmap::PeersFile peers);
 
   static Result<netmap::PeersFile> load_peers(const std::string& path,
                                               const crypto::PublicKey& own_key);
@@ -62,11 +61,8 @@ class StaticAgent {
   Result<> start();
   Result<> make_agent();
   Result<> join_loop();
-  Result<agent::State> load_state() const;
   Result<> open_interface();
-  Result<> check_overlaps();
   std::string answer(const system::IpcCaller& caller, std::string_view request);
-  Result<> watch_interface();
   void apply_peers();
   void resolve_names();
   void on_resolved(const std::string& peer, const netmap::PeerEndpoint& asked,
@@ -76,40 +72,32 @@ class StaticAgent {
   void on_tun_readable();
   void on_udp_readable(IpAddress::Family family);
   void on_timer();
-  void interface_is_gone();
   /// Does what the agent wants done after a call: state to disk, then datagrams, then the timer.
   void settle();
-  void save_state(const std::string& text);
   agent::HostFacts facts() const;
-  void warn(const std::string& topic, std::string text);
 
   system::Loop& loop_;
   Options options_;
   system::StateFolder folder_;
-  system::Routes routes_;
   OwnKeys keys_;
   netmap::PeersFile peers_;
   KeyFiles key_files_;
   system::SystemRandom random_;
 
+  Warnings warnings_;
+  std::optional<StateFile> state_;
   std::optional<system::UdpSocket> udp_;
-  std::optional<system::Tun> tun_;
   std::unique_ptr<agent::Agent> agent_;
   std::optional<system::Resolver> resolver_;
   std::optional<system::IpcServer> control_;
-  std::map<std::string, std::string> warnings_;                              // by topic
   std::set<std::tuple<std::string, std::string, std::uint16_t>> resolving_;  // peer, host, port
-  std::string unsaved_state_;   // the text that could not be written
-  bool remove_guards_ = false;  // at the end: they are ours, not what a killed predecessor left
 
   PacketPump<agent::Agent> pump_;
 
   // Last, so that they are gone before what their callbacks use.
+  std::unique_ptr<OverlayInterface> interface_;
   system::Timer timer_;
-  system::Timer retry_interface_;
   system::Timer resolve_again_;
-  system::Timer save_again_;
-  system::Watch tun_watch_;
   system::Watch udp4_watch_;
   system::Watch udp6_watch_;
 };
