@@ -1,0 +1,18 @@
+#pragma once
+
+#include "base/result.h"
+
+#include <string>
+#include <vector>
+
+namespace trellis::system {
+
+/// A program named `name` beside the running one, else in $PATH. Nothing of that name: an error.
+Result<std::string> find_program(const std::string& name);
+
+/// Runs a program to its end with our standard error, no standard input, and its standard output
+/// thrown away. `words`: the program's path or name (looked for in $PATH) and its arguments.
+/// Returns its exit status; 128 + number if a signal ended it. Blocks; for command lines only.
+Result<int> run_program(const std::vector<std::string>& words);
+
+}  // namespace trellis::system

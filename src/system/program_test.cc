@@ -1,0 +1,31 @@
+#include "system/program.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+
+namespace trellis::system {
+namespace {
+
+TEST(Program, IsFoundBesideTheRunningOneAndThenInPath) {
+  const auto self = std::filesystem::read_symlink("/proc/self/exe");
+  const auto beside = find_program(self.filename().string());
+  ASSERT_TRUE(beside) << beside.error().message;
+  EXPECT_EQ(*beside, self.string());
+  const auto in_path = find_program("sh");
+  ASSERT_TRUE(in_path) << in_path.error().message;
+  EXPECT_TRUE(in_path->ends_with("/sh")) << *in_path;
+  EXPECT_FALSE(find_program("trellis-no-such-program"));
+}
+
+TEST(Program, ReturnsTheExitStatusOrTheSignal) {
+  EXPECT_EQ(run_program({"sh", "-c", "exit 7"}).value(), 7);
+  EXPECT_EQ(run_program({"sh", "-c", "kill -TERM $$"}).value(), 128 + SIGTERM);
+  EXPECT_EQ(run_program({"sh", "-c", "read line"}).value(), 1);  // there is nothing to read
+  EXPECT_FALSE(run_program({"/no/such/program"}));
+}
+
+}  // namespace
+}  // namespace trellis::system
