@@ -51,5 +51,30 @@ TEST(Box, HoldsAnEmptyText) {
   EXPECT_TRUE(text->empty());
 }
 
+TEST(Box, WithItsKeyComputedBeforeIsTheSame) {
+  const KnownAnswer a = known_answers("box.txt", "box").at(0);
+  const auto of_alice =
+      box_key(PrivateKey(a.array<32>("alice_private")), {a.array<32>("bob_public")});
+  const auto of_bob =
+      box_key(PrivateKey(a.array<32>("bob_private")), {a.array<32>("alice_public")});
+  ASSERT_TRUE(of_alice.has_value() && of_bob.has_value());
+  testing::ScriptedRandom random;
+  random.push(a.at("nonce"));
+  const ByteVector sealed = box_seal(*of_alice, a.at("text"), random);
+  EXPECT_EQ(to_hex(sealed), to_hex(a.at("nonce")) + to_hex(a.at("sealed")));
+  const auto text = box_open(*of_bob, sealed);
+  ASSERT_TRUE(text.has_value());
+  EXPECT_EQ(to_hex(*text), to_hex(a.at("text")));
+  for (std::size_t size = 0; size < sealed.size(); ++size) {
+    EXPECT_FALSE(box_open(*of_bob, ByteView(sealed).first(size)).has_value());
+  }
+}
+
+TEST(Box, HasNoKeyWithOneOfSmallOrder) {
+  testing::SeededRandom random(5);
+  const PrivateKey own = generate_private_key(random);
+  EXPECT_FALSE(box_key(own, PublicKey{}).has_value());
+}
+
 }  // namespace
 }  // namespace trellis::crypto

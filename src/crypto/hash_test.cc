@@ -12,6 +12,11 @@ TEST(Hash, Blake2sOfRfc7693) {
             "508c5e8c327c14e2e1a72ba34eeb452f37458b209ed63a294d999b4c86675982");
 }
 
+TEST(Hash, Sha256OfFips180) {
+  EXPECT_EQ(to_hex(sha256(as_bytes("abc"))),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
 TEST(Hash, Blake2) {
   for (const KnownAnswer& a : known_answers("blake2.txt", "blake2s")) {
     EXPECT_EQ(to_hex(blake2s({a.at("text")})), to_hex(a.at("digest")));
