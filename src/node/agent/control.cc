@@ -1,139 +1,15 @@
 #include "node/agent/control.h"
 
-#include "base/hex.h"
-
-#include <nlohmann/json.hpp>
+#include "node/agent/status_json.h"
 
 namespace trellis::agent {
 namespace {
 
-// Keeps the order in which the fields are written, which is the order in which people read them.
-using Json = nlohmann::ordered_json;
-
-constexpr int kStatusVersion = 1;
-
-Json seconds_or_null(const std::optional<Duration>& duration) {
-  if (!duration) return nullptr;
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
-  return static_cast<double>(milliseconds.count()) / 1000.0;
-}
-
-std::string_view name_of(pair::Status::Protection protection) {
-  switch (protection) {
-    case pair::Status::Protection::None:
-      return "none";
-    case pair::Status::Protection::Plain:
-      return "plain";
-    case pair::Status::Protection::PostQuantum:
-      return "post-quantum";
-  }
-  CHECK(false);
-  return {};
-}
-
-Json peer_object(const pair::Pair& pair, const crypto::Suite& suite, TimePoint now) {
-  const pair::Status status = pair.status(now);
-  const pair::PeerConfig& config = pair.config();
-  const bool post_quantum = status.protection == pair::Status::Protection::PostQuantum;
-  Json addresses = Json::array();
-  for (const Prefix& prefix : config.addresses) {
-    const bool single = prefix.length() == prefix.address().bits();
-    addresses.push_back(single ? prefix.address().to_string() : prefix.to_string());
-  }
-  return {
-      {"name", config.name},
-      {"addresses", std::move(addresses)},
-      {"wireguard_key", to_base64(config.wireguard_key.bytes)},
-      {"rosenpass_key", config.key_name ? Json(config.key_name->to_string()) : Json(nullptr)},
-      {"endpoint", status.endpoint ? Json(status.endpoint->to_string()) : Json(nullptr)},
-      {"post_quantum", post_quantum},
-      {"protection", name_of(status.protection)},
-      {"why_not", status.why_not.empty() ? Json(nullptr) : Json(status.why_not)},
-      {"suite", post_quantum ? Json(suite.name) : Json(nullptr)},
-      {"latest_handshake_seconds", seconds_or_null(status.latest_handshake)},
-      {"session_age_seconds", seconds_or_null(status.session_age)},
-      {"session_key_age_seconds", seconds_or_null(status.session_key_age)},
-      {"current_key_age_seconds", seconds_or_null(status.current_key_age)},
-      {"renewals", status.renewals},
-      {"received_bytes", status.received_bytes},
-      {"sent_bytes", status.sent_bytes},
-  };
-}
-
-Json counters_object(const Agent& agent) {
-  Json rosenpass = Json::object();
-  const rosenpass::DropCounters& drops = agent.rosenpass().drops();
-  for (std::size_t i = 0; i < drops.size(); ++i) {
-    if (drops[i] == 0) continue;
-    rosenpass[std::string(rosenpass::name(static_cast<rosenpass::Drop>(i)))] = drops[i];
-  }
-  Json wireguard = Json::object();
-  const auto add = [&](const char* name, std::uint64_t value) {
-    if (value != 0) wireguard[name] = value;
-  };
-  const wireguard::Counters& counters = agent.wireguard().counters();
-  add("malformed", counters.malformed);
-  add("bad_mac1", counters.bad_mac1);
-  add("cookies_sent", counters.cookies_sent);
-  add("bad_cookies", counters.bad_cookies);
-  add("rate_limited", counters.rate_limited);
-  add("bad_handshake", counters.bad_handshake);
-  add("unknown_peer", counters.unknown_peer);
-  add("no_key", counters.no_key);
-  add("stale_initiation", counters.stale_initiation);
-  add("unknown_index", counters.unknown_index);
-  add("expired_session", counters.expired_session);
-  add("bad_tag", counters.bad_tag);
-  add("replayed", counters.replayed);
-  add("inner_malformed", counters.inner_malformed);
-  add("inner_source_refused", counters.inner_source_refused);
-  add("outbound_malformed", counters.outbound_malformed);
-  add("no_route", counters.no_route);
-  add("no_endpoint", counters.no_endpoint);
-  add("staged_overflow", counters.staged_overflow);
-  return {{"rosenpass_dropped", std::move(rosenpass)},
-          {"wireguard_dropped", std::move(wireguard)},
-          {"unknown_datagrams", agent.unknown_datagrams()},
-          {"overlay_datagrams", agent.overlay_datagrams()}};
-}
-
-Json status_object(const Agent& agent, TimePoint now, const HostFacts& host) {
-  Json addresses = Json::array();
-  for (const InterfaceAddress& address : host.addresses) addresses.push_back(address.to_string());
-  Json warnings = host.warnings;
-  for (std::string& notice : agent.notices()) warnings.push_back(std::move(notice));
-  Json peers = Json::array();
-  for (const auto& pair : agent.pairs()) peers.push_back(peer_object(*pair, agent.suite(), now));
-  return {
-      {"version", kStatusVersion},
-      {"name", host.name},
-      {"interface", host.interface},
-      {"addresses", std::move(addresses)},
-      {"listen_port", host.listen_port},
-      {"mode", agent.mode() == pair::Mode::Strict ? "strict" : "permissive"},
-      {"wireguard_key", to_base64(agent.wireguard_key().bytes)},
-      {"rosenpass_key", agent.rosenpass_key().to_string()},
-      {"warnings", std::move(warnings)},
-      {"peers", std::move(peers)},
-      {"counters", counters_object(agent)},
-  };
-}
-
-std::string line(const Json& object) {
-  // Names come from files that people write: what is not UTF-8 is replaced, not thrown.
-  return object.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 Reply refuse(std::string why) { return {refusal(std::move(why))}; }
-
-std::string text_field(const Json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
 
 }  // namespace
 
-std::string refusal(std::string why) { return line({{"ok", false}, {"error", std::move(why)}}); }
+std::string refusal(std::string why) { return to_line({{"ok", false}, {"error", std::move(why)}}); }
 
 std::string status_text(const Agent& agent, TimePoint now, const HostFacts& host, int indent) {
   return status_object(agent, now, host).dump(indent, ' ', false, Json::error_handler_t::replace);
@@ -143,17 +19,17 @@ Reply handle_request(Agent& agent, TimePoint now, const HostFacts& host, Caller 
                      std::string_view request) {
   const Json object = Json::parse(request, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return refuse("the request is not a JSON object");
-  const std::string command = text_field(object, "command");
+  const std::string command = text_field(object, "command").value_or("");
   if (command == "status") {
-    return {line({{"ok", true}, {"status", status_object(agent, now, host)}})};
+    return {to_line({{"ok", true}, {"status", status_object(agent, now, host)}})};
   }
   const bool changes = command == "trust" || command == "reload";
   if (!changes) return refuse("unknown command");
   if (!caller.may_change) return refuse("only root may do that: run it with sudo");
-  if (command == "reload") return {line({{"ok", true}}), /*reload=*/true};
-  const auto trusted = agent.trust(now, text_field(object, "peer"));
+  if (command == "reload") return {to_line({{"ok", true}}), /*reload=*/true};
+  const auto trusted = agent.trust(now, text_field(object, "peer").value_or(""));
   if (!trusted) return refuse(trusted.error().message);
-  return {line({{"ok", true}})};
+  return {to_line({{"ok", true}})};
 }
 
 }  // namespace trellis::agent
