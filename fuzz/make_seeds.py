@@ -182,6 +182,90 @@ def control_requests() -> dict[str, bytes]:
             for name, text in texts.items() for who in (0, 1)}
 
 
+# The order of kReads in control_messages.cc.
+LOGIN, LOGIN_REPLY, SYNC, UPDATE, META, SERVER_KEY, ENVELOPE, JOB, JOB_REPLY, EMPTY = range(10)
+SIGNAL_ENVELOPE, BODY, UPLOAD, UPLOAD_REPLY, FETCH, PIECE = range(10, 16)
+TIGHT = 0x80
+
+
+def kind_of(message: dict) -> int:
+    """What is in the box of a recorded message."""
+    method, name = message["method"], message["name"]
+    kinds = {"Login": LOGIN_REPLY if "response" in name else LOGIN,
+             "Sync": SYNC if "request" in name else UPDATE,
+             "SyncMeta": META, "Logout": EMPTY, "Job": JOB, "Send": BODY}
+    return kinds[method]
+
+
+def ours() -> dict[str, bytes]:
+    """Messages with the fields that only our agents know."""
+    def field(number: int, value: bytes | int) -> bytes:
+        tag = number << 3 | (0 if isinstance(value, int) else 2)
+        head = bytes([tag]) if tag < 128 else bytes([tag & 127 | 128, tag >> 7])
+        return head + (bytes([value]) if isinstance(value, int) else bytes([len(value)]) + value)
+
+    nonce, name, instance = bytes(range(32)), b"\1" + bytes(32), bytes(range(16))
+    peer = field(1, b"k" * 44) + field(2, b"100.64.0.2/32") + field(1000, name)
+    user = field(1, b"root") + field(2, field(1, b"\0\1"))
+    return {
+        "login-ours": bytes([LOGIN]) + field(1000, field(1, nonce) + field(2, name)
+                                             + field(3, instance) + field(4, 1) + field(5, 3)),
+        "login-reply-ours": bytes([LOGIN_REPLY]) + field(1000, field(1, 1) + field(2, 9)
+                                                         + field(3, b"a") + field(6, b"w")),
+        "sync-ours": bytes([SYNC]) + field(1000, field(1, nonce) + field(3, 1) + field(4, 7)),
+        "update-ours": bytes([UPDATE]) + field(1000, field(1, 7) + field(2, 8) + field(3, peer)
+                                               + field(4, b"k" * 44)),
+        "ssh-users": bytes([UPDATE]) + field(5, field(13, field(2, b"u" * 16) + field(3, user))),
+        "server-key": bytes([SERVER_KEY]) + field(1, b"k" * 44) + field(1000, nonce),
+        "offer-ours": bytes([BODY]) + field(1000, field(1, b"1 1 udp 2130706431 192.0.2.1 1 typ host")
+                                            + field(2, instance) + field(3, 1)),
+        "upload": bytes([UPLOAD]) + field(1, name) + field(2, 5) + field(3, b"piece"),
+        "upload-reply": bytes([UPLOAD_REPLY]) + field(1, 5) + field(2, 1),
+        "fetch": bytes([FETCH]) + field(1, name) + field(2, 5),
+        "piece": bytes([PIECE]) + field(1, 5) + field(2, 10) + field(3, b"piece"),
+        "job-reply": bytes([JOB_REPLY]) + field(1, b"id") + field(2, 1) + field(3, b"why"),
+        "too-deep": bytes([UPDATE | TIGHT]) + field(5, field(2, field(3, field(3, b"")))),
+        "too-many": bytes([UPDATE | TIGHT]) + field(5, field(3, b"") * 20),
+        "too-long": bytes([LOGIN | TIGHT]) + field(1, b"k" * 120) + field(3, b"j" * 120),
+        "not-utf-8": bytes([LOGIN]) + field(1, b"\xc3\x28"),
+        "group": bytes([LOGIN]) + b"\x0b\x0c", "cut": bytes([LOGIN]) + b"\x0a\x05abc",
+    }
+
+
+def control_plane() -> dict[str, dict[str, bytes | str]]:
+    folder = VECTORS / "netbird"
+    messages, envelopes = ours(), {}
+    for number, file in enumerate(("management", "signal")):
+        for message in json.loads((folder / f"{file}.json").read_text())["messages"]:
+            name = message["name"].replace("_", "-")
+            if "plain" in message and len(message["plain"]) < 2000:
+                plain = bytes.fromhex(message["plain"])
+                messages[name] = bytes([kind_of(message)]) + plain
+                if number == 1 or message["method"] == "Login":
+                    envelopes[f"inside-{name}"] = b"\3" + plain
+            if message.get("encrypted_message") and len(envelopes) < 40:
+                whole = bytes.fromhex(message["encrypted_message"])
+                envelopes[f"{file}-{name}"] = bytes([number]) + whole
+                messages[f"{file}-envelope"] = bytes([(ENVELOPE, SIGNAL_ENVELOPE)[number]]) + whole
+    envelopes |= {"box": b"\2" + bytes(60), "short-box": b"\2" + bytes(39), "empty": b"",
+                  "bad-key": b"\0\x0a\2AA", "no-receiver": b"\1\x12\2AA"}
+    key, digits = "A2C8E62B-38F5-4553-B31E-DD66C696CEBB", "0123456789abcdef" * 4
+    keys = {"upper": key, "lower": f" {key.lower()}\n", "short": key[:-1], "braces": f"{{{key}}}",
+            "empty": "", "nil": "00000000-0000-0000-0000-000000000000", "bad-digit": "g" + key[1:],
+            "bad-hyphen": key.replace("-", "_")}
+    lines = {name: f"{text}#sha256:{digits}" for name, text in {
+        "name": "https://vpn.example.org", "port": "https://VPN.example:8443/", "v4": "https://192.0.2.1",
+        "v6": "https://[2001:db8::1]:8443", "plain": "http://a", "open-bracket": "https://[::1",
+        "no-brackets": "https://2001:db8::1", "user": "https://a@b", "path": "https://a/b",
+        "no-host": "https://:1", "bad-port": "https://a:70000", "no-port": "https://a:",
+        "bad-v4": "https://192.0.2.256", "bad-name": "https://-a", "bad-v6": "https://[a]",
+        "no-scheme": "a.example"}.items()}
+    lines |= {"empty": "", "no-fingerprint": "https://a", "md5": "https://a#md5:00",
+              "short": "https://a#sha256:00", "upper": f"HTTPS://a#SHA256:{digits.upper()}\n"}
+    return {"control_messages": messages, "control_envelope": envelopes, "setup_key": keys,
+            "join_line": lines}
+
+
 def peers_files() -> dict[str, str]:
     host = '[host]\nname = "alice"\naddresses = ["100.64.7.1/16", "fd00::1/64"]\n'
     key, other = "z718qKenPt0DTz9PGj16HPqeGw/yCzRJQmLlMg2hfzM=", "A" * 42 + "g="
@@ -260,6 +344,9 @@ def main() -> None:
         seed("peers_file", name, text)
     for name, text in state_files().items():
         seed("state_file", name, text)
+    for target, seeds in control_plane().items():
+        for name, data in seeds.items():
+            seed(target, name, data)
 
 
 if __name__ == "__main__":
