@@ -14,7 +14,10 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
 // Of protobuf's encoding: the low three bits of a tag.
-enum WireType : std::uint32_t { kVarint = 0, kFixed64 = 1, kLength = 2, kFixed32 = 5 };
+constexpr std::uint64_t kVarint = 0;
+constexpr std::uint64_t kFixed64 = 1;
+constexpr std::uint64_t kLength = 2;
+constexpr std::uint64_t kFixed32 = 5;
 
 /// Ten bytes at most, seven bits each, the least significant first.
 std::uint64_t read_varint(Reader& reader) {
