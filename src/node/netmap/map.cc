@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
+#include <unordered_set>
 
 namespace trellis::netmap {
 namespace {
@@ -19,6 +19,7 @@ namespace {
 using wire::management::NetworkMap;
 using wire::management::PeerConfig;
 using wire::management::RemotePeerConfig;
+using wire::management::TrellisUpdate;
 
 constexpr int kPeerAddressesMax = 8;
 constexpr std::size_t kVersionBytesMax = 64;
@@ -146,22 +147,25 @@ Result<Map> read_own(const PeerConfig& config) {
   return map;
 }
 
-/// Leaves of the peer what the rules let in whole.
-Result<> keep_rules(const Rules& rules, MapPeer& peer, Map& map) {
-  bool partial = false;
-  const auto closed = [&](const Prefix& address) {
-    const Rules::Verdict verdict = rules.verdict(address.address());
-    partial = partial || verdict == Rules::Verdict::Partial;
-    return verdict != Rules::Verdict::Open;
-  };
-  std::erase_if(peer.addresses, closed);
-  if (partial) {
+/// Leaves of the peer the addresses that the rules let in whole.
+Result<> keep_rules(const Rules& rules, MapPeer& peer, Map& map,
+                    std::vector<std::string>& left_out) {
+  const auto verdict_of = [&](const Prefix& address) { return rules.verdict(address.address()); };
+  const auto partial = [&](const Prefix& a) { return verdict_of(a) == Rules::Verdict::Partial; };
+  const auto closed = [&](const Prefix& a) { return verdict_of(a) == Rules::Verdict::Closed; };
+  if (std::ranges::any_of(peer.addresses, partial)) {
     map.rules_enforced = false;
     return fail_with(
         "the rules let only a part of its traffic through, which this version cannot "
         "tell apart");
   }
-  if (peer.addresses.empty()) return fail_with("no rule lets its packets in");
+  if (std::ranges::all_of(peer.addresses, closed)) return fail_with("no rule lets its packets in");
+  std::erase_if(peer.addresses, [&](const Prefix& address) {
+    if (!closed(address)) return false;
+    left_out.push_back(fmt::format("address {} of peer {} is left out: no rule lets its packets in",
+                                   address.to_string(), quoted(peer.name)));
+    return true;
+  });
   return {};
 }
 
@@ -178,8 +182,8 @@ void leave_out_twins(Map& map, Rejections& rejections) {
 
 void sort_peers(Map& map) { std::ranges::sort(map.peers, {}, &MapPeer::wireguard_key); }
 
-Result<> read_peers(const NetworkMap& wire, const MapContext& context, const Rules& rules, Map& map,
-                    Rejections& rejections) {
+void read_peers(const NetworkMap& wire, const MapContext& context, const Rules& rules, Map& map,
+                Rejections& rejections) {
   PeerChecks checks(map, context.own_key);
   std::vector<MapPeer> peers;
   for (const RemotePeerConfig& entry : wire.remote_peers()) {
@@ -187,7 +191,7 @@ Result<> read_peers(const NetworkMap& wire, const MapContext& context, const Rul
     const auto take = [&]() -> Result<> {
       MapPeer peer = TRY(read_peer(entry, map.domain, left_out));
       TRY(checks.admit(peer, left_out));
-      TRY(keep_rules(rules, peer, map));
+      TRY(keep_rules(rules, peer, map, left_out));
       peers.push_back(std::move(peer));
       return {};
     };
@@ -199,7 +203,6 @@ Result<> read_peers(const NetworkMap& wire, const MapContext& context, const Rul
     }
   }
   map.peers = std::move(peers);
-  return {};
 }
 
 /// Parts of a map that we do not carry out, which takes nothing from the peers.
@@ -211,6 +214,34 @@ void tell_unused(const NetworkMap& wire, Rejections& rejections) {
   tell(wire.routes_size(), "routes");
   tell(wire.forwarding_rules_size(), "forwarded ports");
   tell(wire.dns().groups_size(), "groups of name servers");
+}
+
+/// Who is concerned by an update.
+struct Concerned {
+  std::unordered_set<crypto::PublicKey> changed;
+  std::unordered_set<crypto::PublicKey> removed;
+
+  bool contains(const MapPeer& peer) const {
+    return changed.contains(peer.wireguard_key) || removed.contains(peer.wireguard_key);
+  }
+};
+
+Result<Concerned> read_concerned(const TrellisUpdate& update) {
+  Concerned result;
+  for (const RemotePeerConfig& entry : update.changed()) {
+    const auto key = control::parse_key_text(entry.wg_key());
+    if (!key || !result.changed.insert(*key).second) {
+      return fail_with("an update has an entry without a key, or two with one key");
+    }
+  }
+  for (const std::string& text : update.removed()) {
+    const auto key = control::parse_key_text(text);
+    if (!key || result.changed.contains(*key)) {
+      return fail_with("an update removes what is no key, or what it also changes");
+    }
+    result.removed.insert(*key);
+  }
+  return result;
 }
 
 }  // namespace
@@ -226,7 +257,7 @@ Result<Map> read_map(const NetworkMap& wire, const MapContext& context) {
   }
   const Rules rules = TRY(Rules::read(wire, context.source));
   Rejections rejections;
-  TRY(read_peers(wire, context, rules, map, rejections));
+  read_peers(wire, context, rules, map, rejections);
   leave_out_twins(map, rejections);
   map.takes_updates = rejections.empty() && rules.open_to_all();
   tell_unused(wire, rejections);
@@ -235,35 +266,18 @@ Result<Map> read_map(const NetworkMap& wire, const MapContext& context) {
   return map;
 }
 
-Result<Map> apply_update(const Map& map, const wire::management::TrellisUpdate& update,
+Result<Map> apply_update(const Map& map, const TrellisUpdate& update,
                          const crypto::PublicKey& own_key) {
   if (!map.takes_updates) return fail_with("the map in force takes no updates");
   if (update.base_serial() != map.serial || update.serial() <= map.serial) {
     return fail_with(fmt::format("an update from serial {} to {} does not fit the map of serial {}",
                                  update.base_serial(), update.serial(), map.serial));
   }
-  std::unordered_map<crypto::PublicKey, const RemotePeerConfig*> changed;
-  for (const RemotePeerConfig& entry : update.changed()) {
-    const auto key = control::parse_key_text(entry.wg_key());
-    if (!key || !changed.emplace(*key, &entry).second) {
-      return fail_with("an update has an entry without a key, or two with one key");
-    }
-  }
-  std::unordered_set<crypto::PublicKey> gone;
-  for (const std::string& text : update.removed()) {
-    const auto key = control::parse_key_text(text);
-    if (!key || changed.contains(*key)) {
-      return fail_with("an update removes what is no key, or what it also changes");
-    }
-    gone.insert(*key);
-  }
-
+  const Concerned concerned = TRY(read_concerned(update));
   Map result = map;
   result.serial = update.serial();
-  std::erase_if(result.peers, [&](const MapPeer& peer) {
-    return gone.contains(peer.wireguard_key) || changed.contains(peer.wireguard_key);
-  });
-  if (result.peers.size() + changed.size() > Map::kPeersMax) {
+  std::erase_if(result.peers, [&](const MapPeer& peer) { return concerned.contains(peer); });
+  if (result.peers.size() + concerned.changed.size() > Map::kPeersMax) {
     return fail_with("an update makes the map too long");
   }
   PeerChecks checks(map, own_key);
