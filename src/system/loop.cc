@@ -71,6 +71,50 @@ void Watch::reset() {
   state_.reset();
 }
 
+struct DuplexWatch::State : std::enable_shared_from_this<DuplexWatch::State> {
+  State(asio::io_context& io, std::function<void(Ready)> on_ready)
+      : descriptor(io), callback(std::move(on_ready)) {}
+
+  asio::posix::stream_descriptor descriptor;
+  std::function<void(Ready)> callback;
+  bool reading = false;
+  bool writing = false;
+  bool live = true;
+};
+
+DuplexWatch::DuplexWatch(std::shared_ptr<State> state) : state_(std::move(state)) {}
+
+DuplexWatch& DuplexWatch::operator=(DuplexWatch&& other) noexcept {
+  if (this != &other) {
+    reset();
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+DuplexWatch::~DuplexWatch() { reset(); }
+
+void DuplexWatch::wait(Ready ready) {
+  CHECK(state_ != nullptr);
+  bool State::* const waiting = ready == Ready::Read ? &State::reading : &State::writing;
+  if (state_.get()->*waiting) return;
+  state_.get()->*waiting = true;
+  const auto what = ready == Ready::Read ? asio::posix::stream_descriptor::wait_read
+                                         : asio::posix::stream_descriptor::wait_write;
+  state_->descriptor.async_wait(what, [self = state_->shared_from_this(), waiting,
+                                       ready](const boost::system::error_code& error) {
+    self.get()->*waiting = false;
+    if (self->live && !error) self->callback(ready);
+  });
+}
+
+void DuplexWatch::reset() {
+  if (!state_) return;
+  state_->live = false;
+  state_->descriptor.release();
+  state_.reset();
+}
+
 struct Timer::State {
   Descriptor descriptor;
   bool armed = false;
@@ -123,6 +167,14 @@ Result<Watch> Loop::watch(int descriptor, Ready ready, std::function<void()> cal
   if (error) return fail_with("cannot watch a descriptor: " + error.message());
   state->wait();
   return Watch(std::move(state));
+}
+
+Result<DuplexWatch> Loop::watch_both(int descriptor, std::function<void(Ready)> callback) {
+  auto state = std::make_shared<DuplexWatch::State>(context_->io, std::move(callback));
+  boost::system::error_code error;
+  state->descriptor.assign(descriptor, error);
+  if (error) return fail_with("cannot watch a descriptor: " + error.message());
+  return DuplexWatch(std::move(state));
 }
 
 Result<Timer> Loop::timer(std::function<void()> callback) {

@@ -35,6 +35,27 @@ class Watch {
   std::shared_ptr<State> state_;
 };
 
+/// Waits for both directions of one descriptor, each only when asked to. When it is destroyed (in
+/// its own callback, too), its callback is called no more. Must not outlive the loop.
+class DuplexWatch {
+ public:
+  struct State;
+  DuplexWatch() = default;
+  explicit DuplexWatch(std::shared_ptr<State> state);
+  DuplexWatch(DuplexWatch&&) noexcept = default;
+  DuplexWatch& operator=(DuplexWatch&& other) noexcept;
+  DuplexWatch(const DuplexWatch&) = delete;
+  DuplexWatch& operator=(const DuplexWatch&) = delete;
+  ~DuplexWatch();
+
+  /// Calls back once when the descriptor is ready. If it waits for that already, nothing changes.
+  void wait(Ready ready);
+  void reset();
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
 /// One deadline on CLOCK_BOOTTIME: a deadline that passed during a suspend is due at wake-up.
 /// Destroyed or disarmed, its callback is called no more. Must not outlive the loop.
 class Timer {
@@ -72,6 +93,10 @@ class Loop {
   /// The descriptor stays the caller's, and must stay open as long as the watch exists. At most one
   /// watch for each descriptor; watch a dup() for a second one.
   Result<Watch> watch(int descriptor, Ready ready, std::function<void()> callback);
+
+  /// For a descriptor that is read and written. Nothing is waited for at first; the rest is as in
+  /// watch().
+  Result<DuplexWatch> watch_both(int descriptor, std::function<void(Ready)> callback);
 
   Result<Timer> timer(std::function<void()> callback);
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace trellis::system {
@@ -39,10 +40,10 @@ class Stream {
     std::size_t queue_bytes_max = 256 << 10;
   };
 
-  /// Finds the addresses of `host` and connects to the first that answers. `tls`: null for none.
-  /// What goes wrong comes as `closed`. `loop` and `resolver` must outlive the stream.
-  static Stream connect(Loop& loop, Resolver& resolver, const ClientTls* tls,
-                        ConnectOptions options, Events events);
+  /// Finds the addresses of `host` and connects to the first that answers. What goes wrong comes as
+  /// `closed`. `loop` and `resolver` must outlive the stream.
+  static Stream connect(Loop& loop, Resolver& resolver, std::optional<ClientTls> tls,
+                        const ConnectOptions& options, Events events);
 
   Stream();
   Stream(Stream&&) noexcept;

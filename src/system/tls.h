@@ -38,17 +38,12 @@ class ClientTls {
     std::string groups = kPostQuantumGroup;      // a server that has none of them is refused
   };
   static Result<ClientTls> create(Options options);
-  ClientTls(ClientTls&&) noexcept;
-  ClientTls& operator=(ClientTls&&) noexcept;
-  ClientTls(const ClientTls&) = delete;
-  ClientTls& operator=(const ClientTls&) = delete;
-  ~ClientTls();
 
  private:
   friend class TlsSession;
   struct State;
-  explicit ClientTls(std::shared_ptr<State> state);
-  std::shared_ptr<State> state_;  // connections keep it
+  explicit ClientTls(std::shared_ptr<const State> state);
+  std::shared_ptr<const State> state_;  // immutable; connections keep it
 };
 
 /// TLS 1.3 of a server: X25519MLKEM768 before all else, even where a client lists it last; X25519
