@@ -6,24 +6,28 @@ _trellis() {
   COMPREPLY=()
   case $previous in
     --state) compopt -o filenames; COMPREPLY=($(compgen -d -- "$current")); return ;;
-    --rosenpass-public|--socket) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
-    '') return ;;
+    --setup-key-file|--socket|--rosenpass-public) compopt -o filenames; COMPREPLY=($(compgen -f -- "$current")); return ;;
+    --server|--setup-key|--hostname|--timeout|-c|--count|-i|--interval) return ;;
   esac
   for ((i = 1; i < COMP_CWORD; i++)); do
     word="${path:+$path }${COMP_WORDS[i]}"
     case $word in
-      "keys"|"keys new"|"keys show"|"keys export"|"status"|"peers"|"peers trust"|"reload"|"completion"|"version") path=$word ;;
+      "up"|"down"|"logout"|"status"|"ping"|"peers"|"peers trust"|"keys"|"keys new"|"keys show"|"keys export"|"reload"|"completion"|"version") path=$word ;;
     esac
   done
   case $path in
-    "") word="keys status peers reload completion version -h --help --version" ;;
+    "") word="up down logout status ping peers keys reload completion version -h --help --version" ;;
+    "up") word="-h --help --server --setup-key-file --setup-key --hostname --strict --permissive --timeout --json --state --socket" ;;
+    "down") word="-h --help --socket" ;;
+    "logout") word="-h --help --force --socket" ;;
+    "status") word="-h --help --json --socket" ;;
+    "ping") word="-h --help -c --count -i --interval -6 --json --socket" ;;
+    "peers") word="trust -h --help --json --socket" ;;
+    "peers trust") word="-h --help --socket" ;;
     "keys") word="new show export -h --help" ;;
     "keys new") word="-h --help --state" ;;
     "keys show") word="-h --help --state --json" ;;
     "keys export") word="-h --help --rosenpass-public --state" ;;
-    "status") word="-h --help --json --socket" ;;
-    "peers") word="trust -h --help --json --socket" ;;
-    "peers trust") word="-h --help --socket" ;;
     "reload") word="-h --help --socket" ;;
     "completion") word="bash zsh fish -h --help" ;;
     "version") word="-h --help" ;;

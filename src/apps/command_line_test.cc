@@ -58,6 +58,11 @@ TEST(CommandLine, ParsesEachCommandIntoItsRequest) {
     Command command;
   };
   const Case cases[] = {
+      {{"trellis", "up", "--server", "https://x", "--setup-key-file", "-"}, Command::Up},
+      {{"trellis", "up"}, Command::Up},
+      {{"trellis", "down"}, Command::Down},
+      {{"trellis", "logout", "--force"}, Command::Logout},
+      {{"trellis", "ping", "bob", "-c", "3"}, Command::Ping},
       {{"trellis", "keys", "new"}, Command::KeysNew},
       {{"trellis", "keys", "show", "--json"}, Command::KeysShow},
       {{"trellis", "keys", "export", "--rosenpass-public", "-"}, Command::KeysExport},
@@ -79,12 +84,47 @@ TEST(CommandLine, ParsesEachCommandIntoItsRequest) {
   }
 }
 
+TEST(CommandLine, TakesWhatUpAndPingAreTold) {
+  TrellisRequest request;
+  const auto app = trellis_command_line(request);
+  const std::vector<const char*> up = {
+      "trellis",          "up",  "--server",     "https://h#sha256:00",
+      "--setup-key-file", "f",   "--hostname",   "n",
+      "--timeout",        "2.5", "--permissive", "--json",
+      "--state",          "d",   "--socket",     "s"};
+  ASSERT_EQ(parse_command_line(*app, static_cast<int>(up.size()), up.data()), std::nullopt);
+  EXPECT_EQ(request.mesh.server, "https://h#sha256:00");
+  EXPECT_EQ(request.mesh.setup_key_file, "f");
+  EXPECT_EQ(request.mesh.host_name, "n");
+  EXPECT_EQ(request.mesh.timeout_seconds, 2.5);
+  EXPECT_EQ(request.mesh.mode, "permissive");
+  EXPECT_EQ(request.form, Form::Json);
+  EXPECT_EQ(request.state_folder, "d");
+  EXPECT_EQ(request.socket, "s");
+
+  TrellisRequest second;
+  const auto other = trellis_command_line(second);
+  const std::vector<const char*> ping = {"trellis", "ping", "-6", "-c", "7", "-i", "0.01", "bob"};
+  ASSERT_EQ(parse_command_line(*other, static_cast<int>(ping.size()), ping.data()), std::nullopt);
+  EXPECT_EQ(second.mesh.peer, "bob");
+  EXPECT_EQ(second.mesh.count, 7u);
+  EXPECT_EQ(second.mesh.interval_seconds, 0.01);
+  EXPECT_TRUE(second.mesh.v6);
+  EXPECT_EQ(second.mesh.mode, std::nullopt);  // as it was, unless told otherwise
+}
+
 TEST(CommandLine, EndsWithTheStatusOfAWrongUse) {
-  const std::vector<std::vector<const char*>> wrong = {{"trellis", "keys"},
-                                                       {"trellis", "keys", "export"},
-                                                       {"trellis", "peers", "trust"},
-                                                       {"trellis", "completion", "ksh"},
-                                                       {"trellis", "status", "--socket"}};
+  const std::vector<std::vector<const char*>> wrong = {
+      {"trellis", "keys"},
+      {"trellis", "keys", "export"},
+      {"trellis", "peers", "trust"},
+      {"trellis", "ping"},
+      {"trellis", "ping", "bob", "-c", "0"},
+      {"trellis", "up", "--timeout", "-1"},
+      {"trellis", "up", "--strict", "--permissive"},
+      {"trellis", "up", "--setup-key", "k", "--setup-key-file", "f"},
+      {"trellis", "completion", "ksh"},
+      {"trellis", "status", "--socket"}};
   for (const auto& words : wrong) {
     SCOPED_TRACE(words.back());
     TrellisRequest request;

@@ -1,83 +1,21 @@
 #include "apps/status_table.h"
 
+#include "apps/answer.h"
 #include "apps/humanise.h"
+#include "apps/network_lines.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <vector>
 
 namespace trellis::apps {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr const char* kNothing = "-";
-
-// Fields of another version of the agent may be missing or of another type: then they read as
-// empty.
-
-std::string text_of(const Json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
-}
-
-std::optional<double> number_of(const Json& object, const char* key) {
-  const auto it = object.find(key);
-  if (it == object.end() || !it->is_number()) return std::nullopt;
-  return it->get<double>();
-}
-
-std::uint64_t count_of(const Json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_number_unsigned() ? it->get<std::uint64_t>() : 0;
-}
-
-bool flag_of(const Json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_boolean() && it->get<bool>();
-}
-
-const Json& list_of(const Json& object, const char* key) {
-  static const Json kEmpty = Json::array();
-  const auto it = object.find(key);
-  return it != object.end() && it->is_array() ? *it : kEmpty;
-}
-
-std::vector<std::string> texts_of(const Json& object, const char* key) {
-  std::vector<std::string> texts;
-  for (const Json& text : list_of(object, key)) {
-    if (text.is_string()) texts.push_back(text.get<std::string>());
-  }
-  return texts;
-}
 
 std::string or_nothing(const std::string& text) { return text.empty() ? kNothing : text; }
 
-Result<Json> parse_answer(std::string_view answer) {
-  Json object = Json::parse(answer, nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) {
-    return fail_with("trellisd gave an answer that this version of trellis does not understand");
-  }
-  if (flag_of(object, "ok")) return object;
-  const std::string why = text_of(object, "error");
-  return fail_with(why.empty() ? "trellisd refused and did not say why" : why);
-}
-
-Result<Json> parse_status(std::string_view answer) {
-  Json object = TRY(parse_answer(answer));
-  const auto status = object.find("status");
-  if (status == object.end() || !status->is_object()) {
-    return fail_with("trellisd gave an answer without a status");
-  }
-  return Json(std::move(*status));
-}
-
-std::string dump(const Json& object) {
-  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::string post_quantum_cell(const Json& peer) {
+std::string post_quantum_cell(const JsonValue& peer) {
   if (!flag_of(peer, "post_quantum")) {
     return text_of(peer, "protection") == "plain" ? "no: plain WireGuard" : "no: no session";
   }
@@ -89,24 +27,32 @@ std::string post_quantum_cell(const Json& peer) {
   return cell + fmt::format(", {} renewal{}", renewals, renewals == 1 ? "" : "s");
 }
 
-std::string handshake_cell(const Json& peer) {
+std::string handshake_cell(const JsonValue& peer) {
   const auto ago = number_of(peer, "latest_handshake_seconds");
   return ago ? human_seconds(*ago) + " ago" : "never";
 }
 
+/// Where a peer is reached: in a mesh by which path, else the address alone.
+std::string reached_cell(const JsonValue& peer, bool in_mesh) {
+  return in_mesh ? path_text(peer) : or_nothing(text_of(peer, "endpoint"));
+}
+
 /// A peer may have more addresses than fit: the others stand in rows of their own.
-void add_peer_rows(std::vector<std::vector<std::string>>& rows, const Json& peer) {
+void add_peer_rows(std::vector<std::vector<std::string>>& rows, const JsonValue& peer,
+                   bool in_mesh) {
   const auto addresses = texts_of(peer, "addresses");
   rows.push_back({or_nothing(text_of(peer, "name")),
-                  addresses.empty() ? kNothing : addresses.front(),
-                  or_nothing(text_of(peer, "endpoint")), handshake_cell(peer),
+                  addresses.empty() ? kNothing : addresses.front(), reached_cell(peer, in_mesh),
+                  handshake_cell(peer),
                   human_bytes(count_of(peer, "received_bytes")) + " / " +
                       human_bytes(count_of(peer, "sent_bytes")),
                   post_quantum_cell(peer)});
   for (std::size_t i = 1; i < addresses.size(); ++i) rows.push_back({"", addresses[i]});
 }
 
-std::string host_line(const Json& status) {
+std::string host_line(const JsonValue& status) {
+  const bool tunnel = !text_of(status, "interface").empty();
+  if (!tunnel && is_in_mesh(status)) return or_nothing(text_of(status, "name")) + "\n";
   std::string line = fmt::format("{} on {}", or_nothing(text_of(status, "name")),
                                  or_nothing(text_of(status, "interface")));
   for (const std::string& address : texts_of(status, "addresses")) line += ", " + address;
@@ -115,13 +61,13 @@ std::string host_line(const Json& status) {
 }
 
 /// The columns are fitted to all peers, then what a peer lacks is put below its rows.
-std::string peer_lines(const Json& peers) {
+std::string peer_lines(const JsonValue& peers, bool in_mesh) {
   std::vector<std::vector<std::string>> rows = {
-      {"NAME", "ADDRESS", "ENDPOINT", "HANDSHAKE", "RX / TX", "POST-QUANTUM"}};
+      {"NAME", "ADDRESS", in_mesh ? "PATH" : "ENDPOINT", "HANDSHAKE", "RX / TX", "POST-QUANTUM"}};
   std::vector<std::pair<std::size_t, std::string>> notes;  // behind that many rows
-  for (const Json& peer : peers) {
+  for (const JsonValue& peer : peers) {
     if (!peer.is_object()) continue;
-    add_peer_rows(rows, peer);
+    add_peer_rows(rows, peer, in_mesh);
     const std::string why_not = text_of(peer, "why_not");
     if (!why_not.empty()) notes.emplace_back(rows.size(), "  why not: " + why_not + "\n");
   }
@@ -148,33 +94,35 @@ Result<> check_answer(std::string_view answer) {
 Result<std::string> status_json(std::string_view answer) { return dump(TRY(parse_status(answer))); }
 
 Result<std::string> status_table(std::string_view answer) {
-  const Json status = TRY(parse_status(answer));
-  std::string text = host_line(status);
+  const JsonValue status = TRY(parse_status(answer));
+  const bool in_mesh = is_in_mesh(status);
+  std::string text = host_line(status) + network_lines(status);
   for (const std::string& warning : texts_of(status, "warnings")) {
     text += "warning: " + warning + "\n";
   }
-  text += "\n";
-  const Json& peers = list_of(status, "peers");
-  return text + (peers.empty() ? "no peers: list them in peers.toml, then `trellis reload`\n"
-                               : peer_lines(peers));
+  const JsonValue& peers = list_of(status, "peers");
+  if (!peers.empty()) return text + "\n" + peer_lines(peers, in_mesh);
+  if (!in_mesh) return text + "\nno peers: list them in peers.toml, then `trellis reload`\n";
+  return is_up(status) ? text + "\nno peers yet\n" : text;
 }
 
 Result<std::string> peers_json(std::string_view answer) {
-  const Json status = TRY(parse_status(answer));
-  Json result = Json::array();
-  for (const Json& peer : list_of(status, "peers")) {
+  const JsonValue status = TRY(parse_status(answer));
+  JsonValue result = JsonValue::array();
+  for (const JsonValue& peer : list_of(status, "peers")) {
     if (!peer.is_object()) continue;
     result.push_back({{"name", text_of(peer, "name")},
                       {"addresses", list_of(peer, "addresses")},
                       {"post_quantum", flag_of(peer, "post_quantum")}});
+    if (is_in_mesh(status)) result.back()["path"] = object_of(peer, "path");
   }
   return dump(result);
 }
 
 Result<std::string> peers_table(std::string_view answer) {
-  const Json status = TRY(parse_status(answer));
+  const JsonValue status = TRY(parse_status(answer));
   std::vector<std::vector<std::string>> rows = {{"NAME", "ADDRESS", "POST-QUANTUM"}};
-  for (const Json& peer : list_of(status, "peers")) {
+  for (const JsonValue& peer : list_of(status, "peers")) {
     if (!peer.is_object()) continue;
     const auto addresses = texts_of(peer, "addresses");
     rows.push_back({or_nothing(text_of(peer, "name")),

@@ -40,6 +40,59 @@ TEST(StatusTable, ShowsEachPeerAndWhatItLacks) {
             "  why not: peer has no post-quantum key\n");
 }
 
+constexpr const char* kMesh = R"({"ok":true,"status":{"name":"alice","interface":"trellis0",
+"addresses":["100.93.1.2/16"],"listen_port":51820,"mode":"strict","warnings":[],
+"network":{"state":"up","name":"alice","domain":"trellis.internal","serial":1790000000000,
+"server":{"url":"https://192.0.2.9","state":"connected","since_seconds":3,"error":null,
+"tls":"X25519MLKEM768","next_try_seconds":null},"signal":{"state":"connected"},"steps":[]},
+"peers":[{"name":"bob","addresses":["100.93.3.4"],"endpoint":"192.0.2.2:51820",
+"post_quantum":true,"protection":"post-quantum","suite":"rosenpass-v02",
+"latest_handshake_seconds":1,"session_key_age_seconds":1,"renewals":0,"received_bytes":1,
+"sent_bytes":1,"path":{"kind":"host","address":"192.0.2.2:51820","rtt_milliseconds":0.42}},
+{"name":"carol","addresses":["100.93.3.5"],"post_quantum":false,"path":null,
+"why_not":"no path yet"}]}})";
+
+TEST(StatusTable, OfAMeshShowsTheServerAndThePaths) {
+  const auto table = status_table(kMesh);
+  ASSERT_TRUE(table) << table.error().message;
+  EXPECT_EQ(*table,
+            "alice on trellis0, 100.93.1.2/16, UDP port 51820, strict\n"
+            "network  up, trellis.internal, map 1790000000000\n"
+            "server   https://192.0.2.9, connected for 3s, X25519MLKEM768\n"
+            "signal   connected\n"
+            "\n"
+            "NAME   ADDRESS     PATH                          HANDSHAKE  RX / TX    POST-QUANTUM\n"
+            "bob    100.93.3.4  host 192.0.2.2:51820, 0.4 ms  1s ago     1 B / 1 B  "
+            "yes: rosenpass-v02, key 1s old, 0 renewals\n"
+            "carol  100.93.3.5  -                             never      0 B / 0 B  "
+            "no: no session\n"
+            "  why not: no path yet\n");
+  const auto peers = peers_json(kMesh);
+  ASSERT_TRUE(peers);
+  EXPECT_NE(peers->find("\"rtt_milliseconds\": 0.42"), std::string::npos) << *peers;
+}
+
+TEST(StatusTable, OfAMeshTellsWhatIsWrongWithTheServer) {
+  const auto away = status_table(R"({"ok":true,"status":{"name":"alice","interface":"trellis0",
+"addresses":["100.93.1.2/16"],"listen_port":51820,"mode":"strict","network":{"state":"offline",
+"server":{"url":"https://vpn.example","state":"away","since_seconds":61,
+"error":"cannot reach 192.0.2.9:443: Connection refused","next_try_seconds":0.3}}}})");
+  ASSERT_TRUE(away);
+  EXPECT_EQ(*away,
+            "alice on trellis0, 100.93.1.2/16, UDP port 51820, strict\n"
+            "network  offline\n"
+            "server   https://vpn.example, away for 1m 1s, next try in 1s\n"
+            "         cannot reach 192.0.2.9:443: Connection refused\n");
+  const auto down =
+      status_table(R"({"ok":true,"status":{"name":"alice","network":{"state":"down"}}})");
+  ASSERT_TRUE(down);
+  EXPECT_EQ(*down, "alice\nnetwork  down: `trellis up` brings it up again\n");
+  const auto alone =
+      status_table(R"({"ok":true,"status":{"name":"alice","network":{"state":"up"},"peers":[]}})");
+  ASSERT_TRUE(alone);
+  EXPECT_EQ(*alone, "alice\nnetwork  up\n\nno peers yet\n");
+}
+
 TEST(StatusTable, GivesTheStatusAndTheListAsJson) {
   const auto status = status_json(kAnswer);
   ASSERT_TRUE(status);
@@ -75,6 +128,9 @@ TEST(StatusTable, SurvivesAnswersOfAnyShape) {
   const char* const odd[] = {
       R"({"ok":true,"status":{}})",
       R"({"ok":true,"status":{"name":3,"peers":[3,{"name":[]}],"warnings":"x"}})",
+      R"({"ok":true,"status":{"network":3}})",
+      R"({"ok":true,"status":{"network":{"state":3,"server":"x","signal":[],"serial":-1}}})",
+      R"({"ok":true,"status":{"network":{"x":1},"peers":[{"path":{"kind":1,"address":[]}}]}})",
       R"({"ok":true,"status":{"peers":[{"addresses":[1],"received_bytes":-1,"renewals":"x"}]}})",
   };
   for (const char* answer : odd) {

@@ -3,6 +3,8 @@
 #include "apps/command_line.h"
 #include "apps/completion.h"
 #include "apps/key_commands.h"
+#include "apps/mesh_commands.h"
+#include "apps/ping_command.h"
 #include "apps/status_table.h"
 #include "apps/trellis_command_line.h"
 #include "base/time.h"
@@ -54,7 +56,17 @@ std::string version() {
 /// What goes to standard output, unless the command prints by itself.
 Result<std::string> carry_out(const TrellisRequest& request) {
   const bool json = request.form == Form::Json;
+  const AgentPlace place{request.state_folder, request.socket};
   switch (request.command) {
+    case Command::Up:
+      return go_up(place, request.mesh, request.form);
+    case Command::Down:
+      return go_down(place);
+    case Command::Logout:
+      return log_out(place, request.mesh);
+    case Command::Ping:
+      TRY(ping_peer(request.socket, request.mesh, request.form));
+      return {};
     case Command::KeysNew:
       TRY(make_keys(request.state_folder));
       return {};

@@ -39,6 +39,74 @@ void add_json(CLI::App* command, TrellisRequest& request) {
       "--json", [&request] { request.form = Form::Json; }, "Print JSON, for programs");
 }
 
+void add_up_options(CLI::App* up, MeshRequest& mesh) {
+  up->add_option("--server", mesh.server,
+                 "The server, as `trellis server setup-key create` prints it: "
+                 "https://HOST[:PORT]#sha256:HEX; without it: the one joined before")
+      ->type_name("URL");
+  CLI::Option* file = up->add_option("--setup-key-file", mesh.setup_key_file,
+                                     "File of the setup key; - is standard input. Else "
+                                     "TRELLIS_SETUP_KEY of the environment is taken")
+                          ->type_name("FILE");
+  up->add_option("--setup-key", mesh.setup_key,
+                 "The setup key itself; others can read it here, so better use a file")
+      ->type_name("KEY")
+      ->excludes(file);
+  up->add_option("--hostname", mesh.host_name, "Name in the network; else that of this host")
+      ->type_name("NAME");
+  CLI::Option* strict = up->add_flag_callback(
+      "--strict", [&mesh] { mesh.mode = "strict"; },
+      "Talk only to peers with a post-quantum key (the default)");
+  up->add_flag_callback(
+        "--permissive", [&mesh] { mesh.mode = "permissive"; },
+        "Also talk to peers that have none, and mark them")
+      ->excludes(strict);
+  up->add_option("--timeout", mesh.timeout_seconds, "Seconds to wait until the network is up")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+}
+
+void add_network(CLI::App& app, TrellisRequest& request) {
+  CLI::App* up =
+      add_command(app, "up", "Join the network of a server, or go up again; starts trellisd; root",
+                  "trellis up --server https://vpn.example#sha256:... --setup-key-file setup.key");
+  add_up_options(up, request.mesh);
+  add_json(up, request);
+  add_state(up, request);
+  add_socket(up, request);
+  selects(up, request, Command::Up);
+  CLI::App* down = add_command(app, "down", "Close the tunnel; `trellis up` opens it again; root",
+                               "trellis down");
+  add_socket(down, request);
+  selects(down, request, Command::Down);
+  CLI::App* logout = add_command(
+      app, "logout", "Leave the network: the server forgets this host; root", "trellis logout");
+  logout->add_flag("--force", request.mesh.force, "Also if the server cannot be reached");
+  add_socket(logout, request);
+  selects(logout, request, Command::Logout);
+}
+
+void add_ping(CLI::App& app, TrellisRequest& request) {
+  MeshRequest& mesh = request.mesh;
+  CLI::App* ping = add_command(
+      app, "ping", "Ping a peer through the tunnel; shows the path and how it is protected",
+      "trellis ping bob");
+  ping->add_option("NAME", mesh.peer, "Name or address of the peer")->type_name("")->required();
+  ping->add_option("-c,--count", mesh.count, "How many pings")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 65535u))
+      ->capture_default_str();
+  ping->add_option("-i,--interval", mesh.interval_seconds, "Seconds between two pings")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  ping->add_flag("-6", mesh.v6, "Ping its IPv6 address");
+  add_json(ping, request);
+  add_socket(ping, request);
+  selects(ping, request, Command::Ping);
+}
+
 void add_keys(CLI::App& app, TrellisRequest& request) {
   CLI::App* keys = add_command(app, "keys", "Make and show the keys of this host",
                                "trellis keys new && trellis keys show");
@@ -77,21 +145,25 @@ void add_peers(CLI::App& app, TrellisRequest& request) {
 }  // namespace
 
 std::unique_ptr<CLI::App> trellis_command_line(TrellisRequest& request) {
-  auto app = std::make_unique<CLI::App>("Quantum-resistant mesh VPN: keys, and what trellisd does");
+  auto app =
+      std::make_unique<CLI::App>("Quantum-resistant mesh VPN: join a network, see who is there");
   app->name("trellis");
   app->require_subcommand(1);
   app->set_version_flag("--version", TRELLIS_VERSION, "Print the version");
-  app->footer(std::string("\nExample: trellis keys new && trellis status") + kExitStatus +
-              "`trellis COMMAND --help` tells more of each.\n");
+  app->footer(
+      std::string("\nExample: trellis up --server URL --setup-key-file FILE && trellis status") +
+      kExitStatus + "`trellis COMMAND --help` tells more of each.\n");
 
-  add_keys(*app, request);
+  add_network(*app, request);
   CLI::App* status =
       add_command(*app, "status", "Show this host, its peers and how they are protected",
                   "trellis status --json");
   add_json(status, request);
   add_socket(status, request);
   selects(status, request, Command::Status);
+  add_ping(*app, request);
   add_peers(*app, request);
+  add_keys(*app, request);
   CLI::App* reload =
       add_command(*app, "reload", "Have trellisd read peers.toml again; root", "trellis reload");
   add_socket(reload, request);

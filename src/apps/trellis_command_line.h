@@ -2,6 +2,7 @@
 
 #include "apps/completion.h"
 #include "apps/key_commands.h"
+#include "apps/mesh_request.h"
 
 #include <memory>
 #include <string>
@@ -19,6 +20,10 @@ constexpr const char* kControlSocket = "/run/trellis/trellisd.sock";
 struct TrellisRequest {
   enum class Command {
     None,
+    Up,
+    Down,
+    Logout,
+    Ping,
     KeysNew,
     KeysShow,
     KeysExport,
@@ -36,6 +41,7 @@ struct TrellisRequest {
   std::string peer;
   std::string target;
   std::string shell;
+  MeshRequest mesh;
 };
 
 /// The command line of `trellis`; parsing fills `request`, which must outlive the result.

@@ -59,4 +59,7 @@ class IpcServer {
 /// error says whether nobody listens, we may not ask, or no answer came.
 Result<std::string> ipc_call(const std::string& path, std::string_view request, Duration timeout);
 
+/// False if certainly nobody listens there: there is no such socket, or it is one that was left.
+bool ipc_may_listen(const std::string& path);
+
 }  // namespace trellis::system

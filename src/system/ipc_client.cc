@@ -33,8 +33,8 @@ tl::unexpected<Error> connect_error(const std::string& path, int number) {
     case ENOENT:
     case ECONNREFUSED:
       return fail_with(fmt::format(
-          "nobody listens on {}: trellisd does not run. Start it by `systemctl start trellisd` or "
-          "`trellisd --static PEERS.toml`",
+          "nobody listens on {}: trellisd does not run. Start it by `trellis up`, by "
+          "`systemctl start trellisd` or by `trellisd --static PEERS.toml`",
           path));
     case EACCES:
     case EPERM:
@@ -98,6 +98,15 @@ Result<std::string> ipc_call(const std::string& path, std::string_view request, 
   }
   answer.pop_back();
   return answer;
+}
+
+bool ipc_may_listen(const std::string& path) {
+  const auto address = unix_address(path);
+  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!address || !socket.valid()) return true;  // the question itself will tell
+  const auto* any = reinterpret_cast<const sockaddr*>(&*address);
+  if (::connect(socket.get(), any, sizeof *address) == 0) return true;
+  return errno != ENOENT && errno != ECONNREFUSED;
 }
 
 }  // namespace trellis::system

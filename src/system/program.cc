@@ -29,8 +29,8 @@ class FileActions {
   FileActions& operator=(const FileActions&) = delete;
   ~FileActions() { ::posix_spawn_file_actions_destroy(&actions_); }
 
-  void open_null(int descriptor, int flags) {
-    ::posix_spawn_file_actions_addopen(&actions_, descriptor, "/dev/null", flags, 0);
+  void open(int descriptor, const char* path, int flags) {
+    ::posix_spawn_file_actions_addopen(&actions_, descriptor, path, flags, 0600);
   }
   const posix_spawn_file_actions_t* get() const { return &actions_; }
 
@@ -58,15 +58,18 @@ Result<std::string> find_program(const std::string& name) {
                   name));
 }
 
-Result<int> run_program(const std::vector<std::string>& words) {
+Result<int> run_program(const std::vector<std::string>& words, const std::string& errors_file) {
   CHECK(!words.empty());
   std::vector<std::string> copies = words;  // the kernel's interface wants them writable
   std::vector<char*> arguments;
   for (std::string& word : copies) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   FileActions actions;
-  actions.open_null(STDIN_FILENO, O_RDONLY);
-  actions.open_null(STDOUT_FILENO, O_WRONLY);
+  actions.open(STDIN_FILENO, "/dev/null", O_RDONLY);
+  actions.open(STDOUT_FILENO, "/dev/null", O_WRONLY);
+  if (!errors_file.empty()) {
+    actions.open(STDERR_FILENO, errors_file.c_str(), O_WRONLY | O_CREAT | O_APPEND);
+  }
   pid_t child = 0;
   const int failed =
       ::posix_spawnp(&child, arguments[0], actions.get(), nullptr, arguments.data(), environ);

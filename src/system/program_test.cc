@@ -1,5 +1,8 @@
 #include "system/program.h"
 
+#include "system/secure_file.h"
+#include "system/temporary_folder_test.h"
+
 #include <gtest/gtest.h>
 
 #include <csignal>
@@ -25,6 +28,18 @@ TEST(Program, ReturnsTheExitStatusOrTheSignal) {
   EXPECT_EQ(run_program({"sh", "-c", "kill -TERM $$"}).value(), 128 + SIGTERM);
   EXPECT_EQ(run_program({"sh", "-c", "read line"}).value(), 1);  // there is nothing to read
   EXPECT_FALSE(run_program({"/no/such/program"}));
+}
+
+TEST(Program, SaysWhatIsWrongInAFileThatGrows) {
+  const TemporaryFolder folder;
+  const std::string file = folder.path() + "/log";
+  EXPECT_EQ(run_program({"sh", "-c", "echo one >&2"}, file).value(), 0);
+  EXPECT_EQ(run_program({"sh", "-c", "echo two >&2; echo three"}, file).value(), 0);
+  const auto content = read_file(file, 100);
+  ASSERT_TRUE(content);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(content->data()), content->size()),
+            "one\ntwo\n");
+  EXPECT_FALSE(run_program({"sh", "-c", "exit 0"}, folder.path() + "/none/log"));
 }
 
 }  // namespace

@@ -1,0 +1,82 @@
+#include "apps/network_lines.h"
+
+#include "apps/humanise.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+namespace trellis::apps {
+namespace {
+
+std::string labelled(const char* label, const std::string& text) {
+  return fmt::format("{:<8} {}\n", label, text);
+}
+
+/// ", for 5s".
+std::string since(const JsonValue& part) {
+  const auto seconds = number_of(part, "since_seconds");
+  return seconds ? " for " + human_seconds(*seconds) : "";
+}
+
+std::string network_line(const JsonValue& network) {
+  const std::string state = text_of(network, "state");
+  if (state == "down") return labelled("network", "down: `trellis up` brings it up again");
+  std::string line = state.empty() ? "-" : state;
+  const std::string domain = text_of(network, "domain");
+  if (!domain.empty()) line += ", " + domain;
+  if (const auto serial = count_of(network, "serial")) line += fmt::format(", map {}", serial);
+  return labelled("network", line);
+}
+
+std::string server_line(const JsonValue& server) {
+  const std::string url = text_of(server, "url");
+  const std::string state = text_of(server, "state");
+  if (url.empty() && state.empty()) return {};
+  std::string line = url + (url.empty() ? "" : ", ") + state + since(server);
+  const std::string tls = text_of(server, "tls");
+  if (!tls.empty()) line += ", " + tls;
+  if (const auto next = number_of(server, "next_try_seconds")) {
+    line += ", next try in " + human_seconds(std::ceil(*next));
+  }
+  const std::string error = text_of(server, "error");
+  return labelled("server", line) + (error.empty() ? "" : labelled("", error));
+}
+
+std::string signal_line(const JsonValue& signal) {
+  const std::string state = text_of(signal, "state");
+  if (state.empty()) return {};
+  const std::string error = text_of(signal, "error");
+  return labelled("signal", state + since(signal)) + (error.empty() ? "" : labelled("", error));
+}
+
+}  // namespace
+
+bool is_in_mesh(const JsonValue& status) { return !object_of(status, "network").empty(); }
+
+bool is_up(const JsonValue& status) {
+  return text_of(object_of(status, "network"), "state") == "up";
+}
+
+std::string network_lines(const JsonValue& status) {
+  const JsonValue& network = object_of(status, "network");
+  if (network.empty()) return {};
+  std::string lines = network_line(network);
+  const std::string error = text_of(network, "error");
+  if (!error.empty()) lines += labelled("", error);
+  return lines + server_line(object_of(network, "server")) +
+         signal_line(object_of(network, "signal"));
+}
+
+std::string path_text(const JsonValue& peer) {
+  const JsonValue& path = object_of(peer, "path");
+  const std::string address = text_of(path, "address");
+  if (address.empty()) return "-";
+  std::string text = text_of(path, "kind");
+  text += (text.empty() ? "" : " ") + address;
+  if (const auto rtt = number_of(path, "rtt_milliseconds"))
+    text += fmt::format(", {:.1f} ms", *rtt);
+  return text;
+}
+
+}  // namespace trellis::apps
