@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <unordered_set>
 
 namespace trellis::netmap {
@@ -244,6 +246,31 @@ Result<Concerned> read_concerned(const TrellisUpdate& update) {
   return result;
 }
 
+/// The entries of an update, sorted by key. They are checked among themselves and against those of
+/// `settled`, which are known to agree with each other: a change costs what it changes.
+Result<std::vector<MapPeer>> read_changed(const TrellisUpdate& update, const Map& map,
+                                          const crypto::PublicKey& own_key,
+                                          const std::vector<MapPeer>& settled) {
+  PeerChecks checks(map, own_key);
+  std::set<pair::KeyName> key_names;
+  std::vector<MapPeer> changed;
+  std::vector<std::string> left_out;
+  const auto is_twin = [&] { return fail_with("an update gives two peers one Rosenpass key"); };
+  for (const RemotePeerConfig& entry : update.changed()) {
+    MapPeer peer = TRY(read_peer(entry, map.domain, left_out));
+    TRY(checks.admit(peer, left_out));
+    if (peer.key_name && !key_names.insert(*peer.key_name).second) return is_twin();
+    changed.push_back(std::move(peer));
+  }
+  if (!left_out.empty()) return fail_with(left_out.front());
+  for (const MapPeer& peer : settled) {
+    TRY(checks.check_settled(peer));
+    if (peer.key_name && key_names.contains(*peer.key_name)) return is_twin();
+  }
+  std::ranges::sort(changed, {}, &MapPeer::wireguard_key);
+  return changed;
+}
+
 }  // namespace
 
 Result<Map> read_map(const NetworkMap& wire, const MapContext& context) {
@@ -280,19 +307,11 @@ Result<Map> apply_update(const Map& map, const TrellisUpdate& update,
   if (result.peers.size() + concerned.changed.size() > Map::kPeersMax) {
     return fail_with("an update makes the map too long");
   }
-  PeerChecks checks(map, own_key);
-  std::vector<std::string> left_out;
-  for (MapPeer& peer : result.peers) TRY(checks.admit(peer, left_out));
-  for (const RemotePeerConfig& entry : update.changed()) {
-    MapPeer peer = TRY(read_peer(entry, map.domain, left_out));
-    TRY(checks.admit(peer, left_out));
-    result.peers.push_back(std::move(peer));
-  }
-  if (!left_out.empty()) return fail_with(left_out.front());
-  if (!twins(result.peers).empty()) {
-    return fail_with("an update gives two peers one Rosenpass key");
-  }
-  sort_peers(result);
+  std::vector<MapPeer> changed = TRY(read_changed(update, map, own_key, result.peers));
+  const auto middle = static_cast<std::ptrdiff_t>(result.peers.size());
+  std::ranges::move(changed, std::back_inserter(result.peers));
+  std::ranges::inplace_merge(result.peers, result.peers.begin() + middle, {},
+                             &MapPeer::wireguard_key);
   return result;
 }
 

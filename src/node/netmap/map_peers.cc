@@ -105,6 +105,20 @@ Result<> PeerChecks::admit(MapPeer& peer, std::vector<std::string>& left_out) {
   return {};
 }
 
+Result<> PeerChecks::check_settled(const MapPeer& peer) const {
+  if (keys_.contains(peer.wireguard_key)) return fail_with("another peer has its WireGuard key");
+  if (names_.contains(peer.name)) {
+    return fail_with(fmt::format("{}: another peer has its name", quoted(peer.name)));
+  }
+  for (const Prefix& address : peer.addresses) {
+    if (addresses_.contains(address.address())) {
+      return fail_with(fmt::format("address {} of peer {}: another peer has it",
+                                   address.to_string(), quoted(peer.name)));
+    }
+  }
+  return {};
+}
+
 std::vector<crypto::PublicKey> twins(const std::vector<MapPeer>& peers) {
   std::map<pair::KeyName, std::size_t> owners;
   for (const MapPeer& peer : peers) {

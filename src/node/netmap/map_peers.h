@@ -25,6 +25,10 @@ class PeerChecks {
   /// `left_out` then says why; none left is a failure.
   Result<> admit(MapPeer& peer, std::vector<std::string>& left_out);
 
+  /// Of a peer that an earlier map admitted: fails, and says why, if one that was admitted here has
+  /// its name, its key or one of its addresses. Far cheaper than to admit them all again.
+  Result<> check_settled(const MapPeer& peer) const;
+
  private:
   Result<> check_address(const Prefix& address) const;
 
