@@ -73,7 +73,7 @@ class Uplink {
   void disconnected(TimePoint now, std::string why);
   /// Bytes for the transport; empty: none now. Never more than some tens of kilobytes at a time:
   /// call it only while the transport can take more.
-  ByteVector poll_transmit(TimePoint now);
+  ByteVector poll_transmit();
 
   void handle_timeout(TimePoint now);
   std::optional<TimePoint> next_timeout() const;
