@@ -1,4 +1,4 @@
-"""Foreign Rosenpass implementations: fetched and built once, then run as peers.
+"""Foreign implementations, of Rosenpass and of a mesh: fetched and built once, then run as peers.
 
 They are kept in $TRELLIS_PEERS (default ~/.cache/trellis-peers), outside the checkout. What is
 missing to build one raises `Unavailable` with the reason; a build that fails otherwise is an error.
@@ -22,6 +22,9 @@ from labkit import Host, Process, wait_until
 RUST_VERSION = "0.2.3"
 GO_VERSION = "v0.5.42"
 GO_SOURCE = Path(__file__).with_name("go-rosenpass")
+NETBIRD_VERSION = "0.77.1"
+NETBIRD_SOURCE = Path(__file__).with_name("netbird")
+NETBIRD_PACKAGES = {"netbird": ("client", "0"), "netbird-server": ("combined", "1")}  # and cgo
 BUILD_SECONDS = 1500
 
 PUBLIC_BYTES = 524160
@@ -265,6 +268,25 @@ def _go_program() -> Path:
     return program
 
 
+def netbird_programs() -> dict[str, Path]:
+    """Stock NetBird: {"netbird": PATH, "netbird-server": PATH}. Takes some 15 minutes to build."""
+    folder = cache() / f"netbird-{NETBIRD_VERSION}"
+    with _locked(folder):
+        for name, (package, cgo) in NETBIRD_PACKAGES.items():
+            if (folder / name).exists():
+                continue
+            _need("go")
+            if cgo == "1":
+                _need("gcc")
+            building = folder / f"{name}.building"
+            _build(["go", "build", "-trimpath", "-mod=readonly", "-ldflags",
+                    f"-s -w -X github.com/netbirdio/netbird/version.version={NETBIRD_VERSION}",
+                    "-o", building, f"github.com/netbirdio/netbird/{package}"],
+                   cwd=NETBIRD_SOURCE, env={"CGO_ENABLED": cgo, "GOTOOLCHAIN": "local"})
+            building.rename(folder / name)
+    return {name: folder / name for name in NETBIRD_PACKAGES}
+
+
 def _need(tool: str) -> None:
     if not shutil.which(tool):
         raise Unavailable(f"{tool} is not installed")
@@ -288,10 +310,10 @@ def _locked(folder: Path):
         yield
 
 
-def _build(argv: list, cwd: Path) -> None:
+def _build(argv: list, cwd: Path, env: dict[str, str] | None = None) -> None:
     result = subprocess.run([str(a) for a in argv], cwd=cwd, stdin=subprocess.DEVNULL, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            timeout=BUILD_SECONDS)
+                            timeout=BUILD_SECONDS, env={**os.environ, **(env or {})})
     if result.returncode == 0:
         return
     tail = "\n".join(result.stdout.splitlines()[-30:])

@@ -18,6 +18,7 @@ from .leaks import encodings, find_secrets, search_files
 from .link import End, Link
 from .measure import Iperf, Ping, iperf3, ping, start_ping
 from .namespace import Host, leftovers, sweep
+from .network import Network
 from .pcap import Datagram, Packet, datagrams, packets
 from .process import CommandFailed, Process, TimedOut, wait_until
 from .programs import MissingProgram, find_program, find_tool
@@ -25,7 +26,7 @@ from .wire import Wire
 
 __all__ = [
     "Capture", "CommandFailed", "Datagram", "End", "Host", "Impairment", "Iperf", "Lab", "Link",
-    "MissingProgram", "Packet", "Ping", "Process", "TimedOut", "Wire", "classify", "datagrams",
+    "MissingProgram", "Network", "Packet", "Ping", "Process", "TimedOut", "Wire", "classify", "datagrams",
     "encodings", "find_program", "find_secrets", "find_tool", "iperf3", "leftovers", "packets",
     "ping", "search_files", "start_ping", "sweep", "wait_until",
 ]

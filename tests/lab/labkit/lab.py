@@ -6,6 +6,7 @@ from pathlib import Path
 from .capture import Capture
 from .link import End, Link, assign, subnet, veth
 from .namespace import Host
+from .network import Network
 from .wire import Wire
 
 
@@ -50,6 +51,13 @@ class Lab:
         b_side = veth(b, middle, offload=False, mtu=mtu)
         wire = self._own(Wire(middle, (a_side[1], b_side[1]), (a, b), seed))
         return self._addressed(a, b, (a_side[0], b_side[0])), wire
+
+    def network(self, *hosts: Host, offload: bool = False, name: str = "switch") -> Network:
+        """Joins any number of hosts by a bridge, with fresh networks of both families."""
+        made = Network(self.host(name), offload=offload)
+        for host in hosts:
+            made.attach(host)
+        return made
 
     def capture(self, host: Host, link: Link, expression: str = "", *, name: str | None = None
                 ) -> Capture:

@@ -3,11 +3,15 @@
 import json
 import re
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .namespace import Host
-from .process import Process, run
+from .process import Process, run, wait_until
+
+FIRST_ANSWER = Path(__file__).with_name("first_answer.py")
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,30 @@ def answers_within(host: Host, address: str, timeout: float, *, interval: float 
         if run(argv, check=False).returncode == 0:
             return time.monotonic() - started
     raise AssertionError(f"{host.name}: {address} did not answer within {timeout} s")
+
+
+class Watch:
+    """Pings in the background, also while there is no way: when does an address answer (again)?"""
+
+    def __init__(self, host: Host, address: str, interval: float = 0.005):
+        self.process = host.spawn(sys.executable, "-I", str(FIRST_ANSWER), address,
+                                  f"{interval:g}", name="watch", separate_stdout=True)
+        self.process.wait_for("pinging")
+
+    def answers(self) -> list[tuple[float, float]]:
+        """(sent, answered) of each answered ping so far, by time.monotonic()."""
+        pairs = [line.split() for line in self.process.output().splitlines()[1:]]
+        return [(float(pair[0]), float(pair[1])) for pair in pairs if len(pair) == 2]
+
+    def first_after(self, moment: float, timeout: float) -> float:
+        """When the first ping that was sent after `moment` was answered."""
+        def answered() -> float | None:
+            return next((answer for sent, answer in self.answers() if sent >= moment), None)
+
+        return wait_until(answered, timeout, f"an answer to {self.process.argv[-2]}")
+
+    def stop(self) -> None:
+        self.process.stop()
 
 
 @dataclass(frozen=True)
