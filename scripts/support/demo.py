@@ -1,136 +1,96 @@
-"""What scripts/demo shows, once everything is built."""
+"""What scripts/demo shows, once everything is built: a server, and three hosts that join it."""
 
-import argparse
+import itertools
+import re
 import signal
 import sys
-import tempfile
-import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "lab"))
+from demo_common import OFTEN, Renewals, run_demo, say, watch
+from labkit import Lab, iperf3, start_ping
+from labkit.mesh import MeshAgent, MeshServer, end_by_itself, up_by_itself, wait_for_mesh
 
-from labkit import Lab, iperf3, leftovers, ping, start_ping, sweep  # noqa: E402
-from labkit.fixtures import namespaces_reason, tun_reason  # noqa: E402
-from labkit.trellis import Agent, make_pair, wait_for_pair  # noqa: E402
-
-STARTED = time.monotonic()
-
-
-def say(text: str) -> None:
-    print(f"[{time.monotonic() - STARTED:5.1f} s] {text}", flush=True)
+NAMES = ("alice", "bob", "carol")
+PINGS = 5
+MEDIAN = re.compile(r"rtt min/avg/max/mdev = [\d.]+/([\d.]+)/")
 
 
-def seconds(text: str) -> float:
-    units = {"s": 1, "m": 60, "h": 3600}
-    try:
-        return float(text[:-1]) * units[text[-1]] if text[-1] in units else float(text)
-    except (ValueError, IndexError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 90s or 11m") from None
+def start_server(lab: Lab, folder: Path):
+    """The server on a host of its own; returns it and the network on which all hosts are."""
+    hosts = [lab.host(name) for name in ("server", *NAMES)]
+    network = lab.network(*hosts, offload=True)
+    server = MeshServer(hosts[0], network.end(hosts[0]).v4, folder / "server")
+    server.start(log_level="info")
+    say(f"a server at {server.address}, and {len(NAMES)} hosts that know nothing of each other")
+    return server, hosts[1:]
 
 
-def check_ping(source: Agent, address: str) -> None:
-    result = ping(source.host, address, count=5, interval=0.05)
-    if result.lost:
-        raise AssertionError(f"{source.name}: {result.lost} of {result.sent} pings to {address} lost")
-    rtts = sorted(result.rtts.values())
-    say(f"{source.name} pings {address}: {result.sent} of {result.sent}, "
-        f"median {rtts[len(rtts) // 2]:.2f} ms")
+def join(server: MeshServer, hosts: list, folder: Path) -> list[MeshAgent]:
+    key = server.setup_key("--reusable", "--limit", str(len(hosts)))
+    say("trellis server setup-key create --reusable prints")
+    print(f"    trellis up --server {key['server']} --setup-key-file ...")
+    agents = []
+    for host in hosts:
+        agent = MeshAgent(host, folder / host.name)
+        text = up_by_itself(agent, key)
+        say(f"{host.name}# trellis up --server ... --setup-key-file ...")
+        print("".join(f"    {line}\n" for line in text.splitlines()), end="", flush=True)
+        agents.append(agent)
+    return agents
 
 
-def watch(alice: Agent, bob: Agent, duration: float) -> None:
-    """Pings at 100 Hz or more through renewals; every change of key and session is shown."""
-    say(f"pinging more than a hundred times a second for {duration:.0f} s ...")
-    # ping rounds its interval up to the kernel's clock ticks: 10 ms would become 16.
-    running = start_ping(alice.host, bob.v4, interval=0.006)
-    end = time.monotonic() + duration
-    renewals = alice.peer(bob)["renewals"]
-    under_new_key = 0
-    waiting = False
-    while time.monotonic() < end:
-        time.sleep(1)
-        peer = alice.peer(bob)
-        if not peer["post_quantum"]:
-            raise AssertionError(f"not post-quantum any more: {peer['why_not']}")
-        if peer["renewals"] != renewals:
-            renewals = peer["renewals"]
-            waiting = True
-            say(f"renewal {renewals}: a new key, {peer['current_key_age_seconds']:.1f} s old")
-        if waiting and abs(peer["session_key_age_seconds"] - peer["current_key_age_seconds"]) < 0.01:
-            waiting = False
-            under_new_key += 1
-            say(f"  the session in use, {peer['session_age_seconds']:.1f} s old, is under it")
-    result = running.finish()
-    lost = [n for n in result.missing if n != result.sent]  # the last one may be under way
-    say(f"{result.sent} pings, {result.sent / duration:.0f} a second, {len(lost)} lost; "
-        f"{renewals} renewals, a session under each of {under_new_key}")
-    if lost:
-        raise AssertionError(f"lost: {lost[:20]}")
-    if duration >= 660 and under_new_key < 4:
-        raise AssertionError("fewer than four renewals with a session under them")
+def ping_by_name(source: MeshAgent, target: MeshAgent) -> None:
+    for family in ("-4", "-6"):
+        result = source.named("ping", family, "-c", str(PINGS), "-i", "0.05", "-W", "1",
+                              target.name, check=False)
+        if f"{PINGS} received" not in result.stdout:
+            raise AssertionError(f"{source.name}: ping {family} {target.name}:\n"
+                                 f"{result.stdout}{result.stderr}")
+    say(f"{source.name} pings {target.name} by name, IPv4 and IPv6: all answered, "
+        f"{MEDIAN.search(result.stdout)[1]} ms")
+
+
+def check_all(agents: list[MeshAgent]) -> None:
+    """Every pair must be direct and post-quantum, at both ends."""
+    for a, b in itertools.permutations(agents, 2):
+        peer = a.peer(b)
+        if not peer["post_quantum"] or not (peer.get("path") or {}).get("address"):
+            raise AssertionError(f"{a.name} to {b.name}: {peer}")
+
+
+def watch_all(agents: list[MeshAgent], duration: float) -> None:
+    pairs = list(itertools.combinations(agents, 2))
+    pings = {f"{a.name} to {b.name}": start_ping(a.host, b.v4, interval=OFTEN) for a, b in pairs}
+    renewals = [Renewals(f"{a.name} and {b.name}", lambda a=a, b=b: a.peer(b)) for a, b in pairs]
+    watch(pings, renewals, duration)
 
 
 def demo(lab: Lab, folder: Path, duration: float) -> None:
-    host_a, host_b = lab.host("alice"), lab.host("bob")
-    link = lab.link(host_a, host_b, offload=True)
-    say("two hosts on one cable")
-    alice, bob = make_pair(host_a, host_b, link, folder)
-    say("each has made its keys, WireGuard and Rosenpass, and lists the other in a file")
-    alice.start()
-    bob.start()
-    took = wait_for_pair(alice, bob)
-    say(f"the pair is up, {took:.2f} s after both agents have started")
-    for address in (bob.v4, bob.v6):
-        check_ping(alice, address)
-    for address in (alice.v4, alice.v6):
-        check_ping(bob, address)
-    figure = iperf3(host_a, host_b, bob.v4, seconds=2)
+    server, hosts = start_server(lab, folder)
+    agents = join(server, hosts, folder)
+    took = wait_for_mesh(agents)
+    say(f"all {len(agents) * (len(agents) - 1) // 2} pairs are direct and post-quantum, "
+        f"{took:.2f} s after the last one has joined")
+    for agent in agents:
+        agent.use_resolver()
+    for source, target in itertools.permutations(agents, 2):
+        ping_by_name(source, target)
+    print("".join(f"    {line}\n" for line in agents[0].cli("ping", agents[1].name).stdout
+                  .splitlines()), end="")
+    figure = iperf3(agents[0].host, agents[1].host, agents[1].v4, seconds=2)
     say(f"iperf3, one TCP stream through the tunnel: {figure.bits_per_second / 1e6:.0f} Mbit/s")
     if duration:
-        watch(alice, bob, duration)
+        watch_all(agents, duration)
     print()
-    print(alice.table())
-    if not alice.peer(bob)["post_quantum"] or not bob.peer(alice)["post_quantum"]:
-        raise AssertionError("the pair is not post-quantum")
-    for agent in (alice, bob):
-        if agent.stop() != 0:
-            raise AssertionError(f"{agent.name}: trellisd did not end well")
-
-
-def interrupt(_number, _frame):
-    raise KeyboardInterrupt
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="scripts/demo")
-    parser.add_argument("--watch", type=seconds, default=0)
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, interrupt)
-    reason = namespaces_reason() or tun_reason()
-    if reason:
-        print(f"scripts/demo: {reason}", file=sys.stderr)
-        return 1
-    sweep()
-    with tempfile.TemporaryDirectory(prefix="trellis-demo-") as folder:
-        try:
-            with Lab(Path(folder) / "logs") as lab:
-                demo(lab, Path(folder), options.watch)
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            return 130
-        except AssertionError as error:
-            print(f"scripts/demo: {error}", file=sys.stderr)
-            for log in sorted(Path(folder).glob("logs/*.log")):
-                print(f"--- the end of {log.name}\n{log.read_text(errors='replace')[-2000:]}",
-                      file=sys.stderr)
-            return 1
-    left = leftovers()
-    if left:
-        print(f"scripts/demo: left behind: {left}", file=sys.stderr)
-        return 1
-    say("all is cleaned up")
-    return 0
+    for agent in agents:
+        print(agent.table())
+    print(server.cli("peer", "list").stdout)
+    check_all(agents)
+    for agent in agents:
+        end_by_itself(agent, signal.SIGTERM)
+    if server.stop() != 0:
+        raise AssertionError("trellis-server did not end well")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_demo(demo))

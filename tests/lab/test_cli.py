@@ -217,6 +217,7 @@ def test_a_wrong_command_line_is_explained(arguments, parts):
 
 @pytest.mark.parametrize("words", [[], ["keys"], ["keys", "new"], ["keys", "show"],
                                    ["keys", "export"], ["status"], ["peers"], ["peers", "trust"],
+                                   ["up"], ["down"], ["logout"], ["ping"],
                                    ["reload"], ["completion"], ["version"]])
 def test_help_is_everywhere_and_has_an_example(words):
     result = trellis(*words, "--help")
@@ -232,7 +233,8 @@ def test_version_names_the_libraries():
 
 
 def test_status_tells_that_nobody_listens(tmp_path):
-    for command in (["status"], ["peers"], ["reload"], ["peers", "trust", "bob"]):
+    for command in (["status"], ["peers"], ["reload"], ["peers", "trust", "bob"], ["down"],
+                    ["logout"], ["ping", "bob"]):
         refused(trellis(*command, "--socket", tmp_path / "none.sock"), "none.sock", "trellisd",
                 "systemctl start trellisd")
     left = tmp_path / "left.sock"  # by a killed agent
