@@ -15,8 +15,10 @@ Verdict refuse(Refusal reason, bool permanent, std::string message) {
 
 Verdict unknown_machine(const grpc::Status& status, const LoginAttempt& attempt) {
   if (attempt.with_setup_key) {
-    return refuse(Refusal::NotMember, true,
-                  "the server does not admit this machine: " + describe(status));
+    Verdict verdict = refuse(Refusal::NotMember, true,
+                             "the server does not admit this machine: " + describe(status));
+    verdict.setup_key_spent = true;
+    return verdict;
   }
   if (attempt.has_setup_key) return {.action = Verdict::Action::UseSetupKey, .message = {}};
   if (attempt.was_member) {
