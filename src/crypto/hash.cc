@@ -74,6 +74,23 @@ Digest sha256(ByteView data) {
 
 Digest sha3_256(ByteView data) { return digest(algorithms().sha3_256, {data}); }
 
+Bytes<20> hmac_sha1(ByteView key, std::initializer_list<ByteView> parts) {
+  const Owned<EVP_MAC_CTX> context(EVP_MAC_CTX_new(algorithms().hmac));
+  char digest[] = "SHA1";
+  const OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, sizeof digest - 1),
+      OSSL_PARAM_construct_end()};
+  CHECK(EVP_MAC_init(context.get(), uchar(key.data()), key.size(), parameters) == 1);
+  for (const ByteView part : parts) {
+    CHECK(EVP_MAC_update(context.get(), uchar(part.data()), part.size()) == 1);
+  }
+  Bytes<20> result{};
+  std::size_t size = 0;
+  CHECK(EVP_MAC_final(context.get(), uchar(result.data()), &size, result.size()) == 1);
+  CHECK(size == result.size());
+  return result;
+}
+
 void shake256(std::initializer_list<ByteView> parts, MutableByteView target) {
   const auto context = absorb(algorithms().shake256, parts);
   CHECK(EVP_DigestFinalXOF(context.get(), uchar(target.data()), target.size()) == 1);

@@ -20,6 +20,9 @@ Digest sha256(ByteView data);
 Digest sha3_256(ByteView data);
 void shake256(std::initializer_list<ByteView> parts, MutableByteView target);
 
+/// HMAC-SHA1, for STUN alone. [RFC 8489 14.5, RFC 2104]
+Bytes<20> hmac_sha1(ByteView key, std::initializer_list<ByteView> parts);
+
 /// HMAC-BLAKE2s. [WG 5.4, RFC 2104]
 SymmetricKey hmac_blake2s(ByteView key, std::initializer_list<ByteView> parts);
 

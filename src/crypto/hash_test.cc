@@ -100,5 +100,14 @@ TEST(Hash, KeyedHashesThatRosenpassIsMadeOf) {
   EXPECT_EQ(to_hex(digest), "ae042fbc01e4b3f6432bff5e9b0bbba1266ed917043eac1edabbf950ab1591ee");
 }
 
+// [RFC 2202 3, cases 1 and 2]
+TEST(Hash, HmacSha1GivesTheAnswersOfRfc2202) {
+  const ByteVector key(20, std::byte{0x0b});
+  EXPECT_EQ(to_hex(hmac_sha1(key, {as_bytes("Hi "), as_bytes("There")})),
+            "b617318655057264e28bc0b6fb378c8ef146be00");
+  EXPECT_EQ(to_hex(hmac_sha1(as_bytes("Jefe"), {as_bytes("what do ya want for nothing?")})),
+            "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+}
+
 }  // namespace
 }  // namespace trellis::crypto
