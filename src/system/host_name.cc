@@ -1,5 +1,6 @@
 #include "system/host_name.h"
 
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +12,12 @@ std::string host_name() {
   if (::gethostname(name.data(), name.size() - 1) != 0) return {};
   const std::string whole = name.data();
   return whole.substr(0, whole.find('.'));
+}
+
+SystemFacts system_facts() {
+  utsname facts{};
+  if (::uname(&facts) != 0) return {};
+  return {"linux", facts.release, facts.machine};
 }
 
 }  // namespace trellis::system
