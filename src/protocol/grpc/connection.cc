@@ -13,6 +13,7 @@ constexpr std::size_t kWindowMax = 1U << 20;
 constexpr std::size_t kTransmitBytes = 16U << 10;
 constexpr std::uint32_t kIdleFramesMax = 1'000;  // that carry nothing, a minute
 constexpr Duration kGoAwayGrace = 5s;
+constexpr Duration kStall = 60s;
 constexpr std::uint64_t kKeepaliveOpaque = 0x6b656c6c69727474;
 constexpr std::uint64_t kGoAwayOpaque = 0x676f6c6c69727474;
 
@@ -41,6 +42,7 @@ void Connection::receive(TimePoint now, ByteView bytes) {
   note_heard();
   read_frames(bytes);
   note_if_over();
+  note_pending_output();
 }
 
 void Connection::handle_timeout(TimePoint now) {
@@ -51,6 +53,7 @@ void Connection::handle_timeout(TimePoint now) {
     if (call.deadline && *call.deadline <= now) expire(CallId{stream}, call);
   }
   note_if_over();
+  note_pending_output();
 }
 
 void Connection::handle_timer(Timer timer) {
@@ -66,6 +69,9 @@ void Connection::handle_timer(Timer timer) {
       break;
     case Timer::GoAway:
       send_last_go_away();
+      break;
+    case Timer::Stalled:
+      fail(NGHTTP2_NO_ERROR, "transport_stalled");
       break;
     case Timer::kCount:
       CHECK(false);
@@ -92,6 +98,7 @@ std::optional<Connection::Event> Connection::poll_event() {
 
 ByteVector Connection::poll_transmit() {
   ByteVector bytes = write_frames(kTransmitBytes);
+  timers_.disarm(Timer::Stalled);
   note_if_over();
   return bytes;
 }
@@ -159,6 +166,11 @@ void Connection::fail(std::uint32_t http2_error, std::string reason) {
   if (closed_) return;
   submit_go_away(http2_error, reason);
   finish_closing(std::move(reason));
+}
+
+void Connection::note_pending_output() {
+  if (closed_ || !has_output() || timers_.armed(Timer::Stalled)) return;
+  timers_.arm(Timer::Stalled, now_ + kStall);
 }
 
 void Connection::note_if_over() {

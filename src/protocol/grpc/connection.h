@@ -81,13 +81,22 @@ class Connection {
   struct SessionDeleter {
     void operator()(nghttp2_session* session) const;
   };
-  enum class Timer : std::uint8_t { FirstRequest, Keepalive, KeepaliveTimeout, GoAway, kCount };
+  // Stalled: armed when there is something to send, disarmed when the transport takes some of it.
+  enum class Timer : std::uint8_t {
+    FirstRequest,
+    Keepalive,
+    KeepaliveTimeout,
+    GoAway,
+    Stalled,
+    kCount
+  };
 
   // connection.cc: the connection as a whole
   void handle_timer(Timer timer);
   void send_keepalive();
   void send_last_go_away();
   void note_heard();
+  void note_pending_output();
   void note_if_over();
   void finish_closing(std::string reason);
   bool send_ping(PingPurpose purpose, std::uint64_t opaque);
@@ -110,6 +119,7 @@ class Connection {
   void read_frames(ByteView bytes);
   ByteVector write_frames(std::size_t bytes_wanted);
   bool session_over() const;
+  bool has_output() const;
 
   // connection_receive.cc: what the peer's frames do
   void on_headers_begin(std::uint32_t stream);

@@ -317,6 +317,8 @@ ByteVector Connection::write_frames(std::size_t bytes_wanted) {
   return result;
 }
 
+bool Connection::has_output() const { return nghttp2_session_want_write(session_.get()) != 0; }
+
 bool Connection::session_over() const {
   return nghttp2_session_want_read(session_.get()) == 0 &&
          nghttp2_session_want_write(session_.get()) == 0;

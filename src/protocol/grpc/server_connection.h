@@ -13,9 +13,11 @@ namespace trellis::grpc {
 
 /// The server's end of one gRPC connection: HTTP/2 with prior knowledge over any transport.
 ///
-/// Pure: the transport's bytes and time in; bytes, events and a deadline out. Drain `poll_event`
-/// after `receive`, `handle_timeout` and `close`. Call `poll_transmit` when the transport can take
-/// more: what it cannot take waits here, within `Limits::queued_bytes_max`.
+/// Pure: the transport's bytes and time in; bytes, events and a deadline out. Drain `poll_event`,
+/// then `poll_transmit`, until both are empty: taking messages opens windows, and sending can end
+/// calls. Call `poll_transmit` only when the transport can take more: what it cannot take waits
+/// here, within `Limits::queued_bytes_max`. A transport that takes nothing for a minute is given
+/// up.
 ///
 /// Nothing that a client sends is our bug: it is answered with a status, or with GOAWAY and the
 /// end of the connection, and `close_reason()` tells which.
