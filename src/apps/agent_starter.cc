@@ -53,7 +53,11 @@ Result<> start_by_hand(const AgentPlace& place) {
   const std::string log = folder / "trellisd.log";
   std::error_code failed;
   if (std::filesystem::create_directories(folder, failed)) {
-    std::filesystem::permissions(folder, std::filesystem::perms(0755), failed);
+    using std::filesystem::perms;
+    std::filesystem::permissions(folder,
+                                 perms::owner_all | perms::group_read | perms::group_exec |
+                                     perms::others_read | perms::others_exec,
+                                 failed);
   }
   const auto size = std::filesystem::file_size(log, failed);
   const std::uintmax_t before = failed ? 0 : size;

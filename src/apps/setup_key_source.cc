@@ -91,7 +91,7 @@ Result<FoundSetupKey> find_setup_key(const MeshRequest& request) {
         "stays in the shell's history: use --setup-key-file");
     return found;
   }
-  const char* variable = std::getenv(kVariable);
+  const char* variable = std::getenv(kVariable);  // NOLINT(concurrency-mt-unsafe): nobody sets it
   if (variable != nullptr && *variable != '\0') {
     found.text = TRY(checked(as_bytes(std::string_view(variable)), kVariable));
   }

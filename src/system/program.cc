@@ -44,7 +44,7 @@ Result<std::string> find_program(const std::string& name) {
   std::error_code failed;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", failed);
   if (!failed && is_program(self.parent_path() / name)) return self.parent_path() / name;
-  const char* path = std::getenv("PATH");
+  const char* path = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe): nobody sets it
   std::string_view folders = path ? path : "/usr/sbin:/usr/bin";
   while (!folders.empty()) {
     const std::size_t end = std::min(folders.find(':'), folders.size());
@@ -62,6 +62,7 @@ Result<int> run_program(const std::vector<std::string>& words, const std::string
   CHECK(!words.empty());
   std::vector<std::string> copies = words;  // the kernel's interface wants them writable
   std::vector<char*> arguments;
+  arguments.reserve(copies.size() + 1);
   for (std::string& word : copies) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   FileActions actions;
