@@ -89,6 +89,11 @@ class ScriptedServer final : public testing::SimHost, public testing::StreamHost
     *response.mutable_trellis() = update;
     send_to_all_syncs(response);
   }
+  void send_raw(std::string_view method, const ByteVector& message) {
+    for_each_call(method, [&](Connection& connection, grpc::CallId id, Call&) {
+      connection.grpc.send_message(id, message);
+    });
+  }
   void end_all(std::string_view method, const grpc::Status& status) {
     for (auto& [end, connection] : connections_) {
       std::erase_if(connection.calls, [&](const auto& entry) {
