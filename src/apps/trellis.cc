@@ -5,6 +5,7 @@
 #include "apps/key_commands.h"
 #include "apps/mesh_commands.h"
 #include "apps/ping_command.h"
+#include "apps/server_commands.h"
 #include "apps/status_table.h"
 #include "apps/trellis_command_line.h"
 #include "base/time.h"
@@ -90,6 +91,8 @@ Result<std::string> carry_out(const TrellisRequest& request) {
     case Command::Reload:
       TRY(change(request, {{"command", "reload"}}));
       return "peers.toml was read again\n";
+    case Command::Server:
+      return ask_server(request.server);
     case Command::Completion:
       return completion(request);
     case Command::Version:

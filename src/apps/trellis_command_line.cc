@@ -168,6 +168,10 @@ std::unique_ptr<CLI::App> trellis_command_line(TrellisRequest& request) {
       add_command(*app, "reload", "Have trellisd read peers.toml again; root", "trellis reload");
   add_socket(reload, request);
   selects(reload, request, Command::Reload);
+  CLI::App* server = add_command(*app, "server", "Administer a trellis-server on this host; root",
+                                 "trellis server setup-key create");
+  add_server_commands(*server, request.server);
+  selects(server, request, Command::Server);
   CLI::App* completion =
       add_command(*app, "completion", "Print a completion script for a shell",
                   "trellis completion bash > /usr/share/bash-completion/completions/trellis");

@@ -3,6 +3,7 @@
 #include "apps/completion.h"
 #include "apps/key_commands.h"
 #include "apps/mesh_request.h"
+#include "apps/server_request.h"
 
 #include <memory>
 #include <string>
@@ -31,6 +32,7 @@ struct TrellisRequest {
     Peers,
     PeersTrust,
     Reload,
+    Server,
     Completion,
     Version,
   };
@@ -42,6 +44,7 @@ struct TrellisRequest {
   std::string target;
   std::string shell;
   MeshRequest mesh;
+  ServerRequest server;
 };
 
 /// The command line of `trellis`; parsing fills `request`, which must outlive the result.
