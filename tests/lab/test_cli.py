@@ -7,7 +7,6 @@ import shutil
 import socket
 import stat
 import subprocess
-import tempfile
 import time
 import tomllib
 from pathlib import Path
@@ -15,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from labkit import find_program
+from labkit.fixtures import NOBODY
 from labkit.process import run
 from labkit.programs import REPOSITORY
 from labkit.wireguard import trellis_wg, unique_interface
 
 KEY_FILES = {"wireguard.key": 0o600, "rosenpass.key": 0o600, "rosenpass.pub": 0o644}
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 def trellis(*arguments, prefix=(), program=None):
@@ -48,19 +47,6 @@ def keys(state):
     """A state folder with keys."""
     assert trellis("keys", "new", "--state", state).returncode == 0
     return state
-
-
-@pytest.fixture
-def for_nobody():
-    """A program of ours where every user can reach it."""
-    folder = Path(tempfile.mkdtemp(prefix="trellis-lab-"))
-    folder.chmod(0o755)
-
-    def copy(name):
-        return shutil.copy(find_program(name), folder / name)
-
-    yield copy
-    shutil.rmtree(folder)
 
 
 def contents(folder):

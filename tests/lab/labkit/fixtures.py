@@ -7,16 +7,21 @@ Without root, namespaces or /dev/net/tun the tests that ask for the fixtures are
 """
 
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from . import Host, Lab, MissingProgram, find_tool, leftovers, sweep
+from . import Host, Lab, MissingProgram, find_program, find_tool, leftovers, sweep
 
 __all__ = [
-    "impaired_hosts", "lab", "namespaces", "pytest_configure", "tun", "two_hosts",
+    "for_nobody", "impaired_hosts", "lab", "namespaces", "pytest_configure", "tun", "two_hosts",
 ]
+
+# Words before a command that run it as a user without any rights.
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 
 
 def pytest_configure(config):
@@ -84,3 +89,16 @@ def impaired_hosts(lab):
     """Two hosts on a cable whose faults the test sets: (alice, bob, link, wire)."""
     alice, bob = lab.host("alice"), lab.host("bob")
     return alice, bob, *lab.impaired_link(alice, bob)
+
+
+@pytest.fixture
+def for_nobody():
+    """A program of ours where every user can reach it."""
+    folder = Path(tempfile.mkdtemp(prefix="trellis-lab-"))
+    folder.chmod(0o755)
+
+    def copy(name):
+        return shutil.copy(find_program(name), folder / name)
+
+    yield copy
+    shutil.rmtree(folder)
