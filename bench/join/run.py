@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "interop")]
 
 import peers  # noqa: E402
-from labkit import Lab, MissingProgram, Network, sweep, wait_until  # noqa: E402
+from labkit import Lab, MissingProgram, sweep, wait_until  # noqa: E402
 from labkit.fixtures import namespaces_reason, tun_reason  # noqa: E402
-from labkit.measure import Watch, ping  # noqa: E402
+from labkit.measure import Watch  # noqa: E402
 from labkit.mesh import MeshAgent, MeshServer  # noqa: E402
 from labkit.netbird import NetBirdAgent, NetBirdServer  # noqa: E402
 
@@ -62,6 +62,11 @@ class Trellis:
 
     def restart(self, agent: MeshAgent) -> None:
         agent.start(log_level="info", wait=False)
+
+    def steps(self, agent: MeshAgent) -> dict[str, float]:
+        """How long each step of its latest way into the network took, in milliseconds."""
+        return {step["name"]: step["milliseconds"] for step in agent.network()["steps"]
+                if step.get("milliseconds") is not None}
 
     def protection(self, agent: MeshAgent) -> str:
         """What protects the packets now."""
@@ -108,6 +113,9 @@ class NetBird:
     def restart(self, agent: NetBirdAgent) -> None:
         agent.start()
 
+    def steps(self, agent: NetBirdAgent) -> dict[str, float]:
+        return {}
+
     def protection(self, agent: NetBirdAgent) -> str:
         if not self.rosenpass:
             return "classical"
@@ -129,6 +137,7 @@ class Round:
         self.settle = settle
         self.results: dict[str, float] = {}
         self.protection: dict[str, str] = {}
+        self.steps: dict[str, float] = {}  # of the first join
 
     def run(self) -> None:
         a, b = self.agents = self.product.agents(self.number)
@@ -140,6 +149,7 @@ class Round:
         back = Watch(a.host, self.product.address(b))
         self._note("first join", b, there.first_after(begun, ANSWER_SECONDS) - begun)
         back.first_after(begun, ANSWER_SECONDS)
+        self.steps = self.product.steps(b)
         self.watches = (there, back)
 
         time.sleep(self.settle)
@@ -190,20 +200,31 @@ def table(rows: list[dict], products: list[str]) -> str:
     return "\n".join(lines)
 
 
-def bench(lab: Lab, folder: Path, options) -> list[dict]:
+def where_the_time_goes(steps: list[dict[str, float]]) -> str:
+    """Medians of the steps of our first joins."""
+    names = list(dict.fromkeys(name for one in steps for name in one))
+    medians = {name: statistics.median(one[name] for one in steps if name in one)
+               for name in names}
+    return "steps of our first join, median of ms: " + ", ".join(
+        f"{name} {value:.0f}" for name, value in medians.items())
+
+
+def bench(lab: Lab, folder: Path, options) -> tuple[list[dict], list[dict[str, float]]]:
     products = [make_product(name, lab, folder) for name in options.products]
     rows = []
+    steps = []
     for number in range(1, options.rounds + 1):
         # Whoever goes first in one round goes last in the next.
         for product in products if number % 2 else products[::-1]:
             one = Round(product, number, options.settle)
             one.run()
+            steps += [one.steps] if one.steps else []
             rows += [{"product": product.name, "round": number, "measure": what,
                       "seconds": round(seconds, 4), "protection": one.protection[what]}
                      for what, seconds in one.results.items()]
             print(f"round {number}, {product.name}: " + ", ".join(
                 f"{what} {seconds:.2f}" for what, seconds in one.results.items()), flush=True)
-    return rows
+    return rows, steps
 
 
 def main() -> int:
@@ -221,7 +242,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="trellis-bench-") as folder:
         try:
             with Lab(Path(folder) / "logs") as lab:
-                rows = bench(lab, Path(folder), options)
+                rows, steps = bench(lab, Path(folder), options)
         except (peers.Unavailable, MissingProgram) as missing:
             print(f"skipped: {missing}", file=sys.stderr)
             return 1
@@ -237,6 +258,8 @@ def main() -> int:
             writer.writeheader()
             writer.writerows(rows)
     print(table(rows, options.products))
+    if steps:
+        print(where_the_time_goes(steps))
     return 0
 
 
