@@ -105,8 +105,13 @@ std::uint64_t StreamNet::bytes_sent(const IpAddress& machine) const {
 }
 
 std::size_t StreamNet::connections() const {
-  return static_cast<std::size_t>(std::count_if(
-      ends_.begin(), ends_.end(), [](const auto& entry) { return entry.second.peer.has_value(); }));
+  std::size_t result = 0;
+  for (const auto& [id, end] : ends_) {
+    if (!end.peer) continue;
+    const bool first = id < *end.peer || !ends_.contains(*end.peer);
+    result += first ? 1U : 0U;
+  }
+  return result;
 }
 
 void StreamNet::handle_timeout(TimePoint now) {

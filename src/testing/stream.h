@@ -74,6 +74,7 @@ class StreamNet final : public SimHost {
 
   /// Bytes that were sent by ends of this machine since the start.
   std::uint64_t bytes_sent(const IpAddress& machine) const;
+  /// That stand, or of which one end does not know yet that they do not.
   std::size_t connections() const;
 
   // SimHost

@@ -40,6 +40,7 @@ class StreamNetTest : public ::testing::Test {
     net_.run_for(20ms);
     ASSERT_EQ(client_.opened, std::vector{end_});
     ASSERT_EQ(server_.opened.size(), 1U);
+    ASSERT_EQ(streams_.connections(), 1U);
   }
 
   Sim net_{1};
