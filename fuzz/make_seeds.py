@@ -3,6 +3,7 @@
 from a few words about the formats. Run it again after a change; seeds are kept in the repository.
 """
 
+import base64
 import json
 import struct
 from pathlib import Path
@@ -266,6 +267,111 @@ def control_plane() -> dict[str, dict[str, bytes | str]]:
             "join_line": lines}
 
 
+def proto(number: int, value: bytes | str | int) -> bytes:
+    """A field of a protobuf message."""
+    def varint(n: int) -> bytes:
+        return bytes([n]) if n < 128 else bytes([n & 127 | 128]) + varint(n >> 7)
+
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    data = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def network_maps() -> dict[str, dict[str, bytes | str]]:
+    """Maps of a server with updates on top, and maps as an agent keeps them."""
+    def key(n: int) -> str:
+        return base64.b64encode(bytes([n]) * 32).decode()
+
+    def peer(n: int, *more: bytes, name: str | None = None) -> bytes:
+        return (proto(1, key(n)) + proto(2, f"100.92.0.{n}/32") + proto(2, f"fd77:1:2:3::{n:x}/128")
+                + proto(4, name or f"h{n}.trellis.internal") + proto(5, "0.77.1+trellis")
+                + proto(1000, b"\1" + bytes([n]) * 32) + b"".join(more))
+
+    v6 = bytes.fromhex("fd770001000200030000000000000001")
+    own = proto(1, "100.92.0.1/16") + proto(4, "alice.trellis.internal") + proto(9, v6 + b"\x40")
+    both = b"".join(proto(8, proto(1, "0.0.0.0") + proto(2, way) + proto(4, 1)) for way in (0, 1))
+
+    def whole(*entries: bytes, rules: bytes = both, me: bytes = own) -> bytes:
+        return proto(1, 1000) + proto(2, me) + b"".join(proto(3, e) for e in entries) + rules
+
+    def script(map_bytes: bytes, update: bytes = b"", source: int = 0) -> bytes:
+        return bytes([source]) + struct.pack(">H", len(map_bytes)) + map_bytes + update
+
+    step = proto(1, 1000) + proto(2, 1001)
+    good = whole(peer(2), peer(3))
+    drop = proto(8, proto(1, "100.92.0.2") + proto(3, 1))
+    prefix = proto(8, proto(4, 1) + proto(9, bytes([100, 92, 0, 0, 24])))
+    maps = {
+        "good": script(good), "stock": script(whole(peer(2), rules=b""), source=1),
+        "no-rules": script(whole(peer(2), rules=b"")), "closed": script(whole(peer(2), rules=proto(9, 1))),
+        "drop": script(whole(peer(2), peer(3), rules=both + drop)),
+        "prefix": script(whole(peer(2), rules=prefix)),
+        "port": script(whole(peer(2), rules=proto(8, proto(1, "100.92.0.2") + proto(4, 2) + proto(5, "80")))),
+        "twins": script(whole(peer(2), peer(3, proto(1000, b"\1" + bytes([2]) * 32)))),
+        "same-key": script(whole(peer(2), peer(2, name="h9.trellis.internal"))),
+        "odd": script(whole(peer(2, proto(2, "0.0.0.0/0")), peer(1), peer(5, name="alice.trellis.internal"),
+                            peer(6, proto(1000, b"\7" * 33)), peer(7, proto(2, "x")), proto(1, "AAAA"))),
+        "unused": script(whole(peer(2)) + proto(5, b"") + proto(12, b"") + proto(6, proto(2, b""))),
+        "update": script(good, step + proto(3, peer(4)) + proto(4, key(2))),
+        "rename": script(good, step + proto(3, peer(3, name="carol.trellis.internal"))),
+        "wrong-base": script(good, proto(1, 999) + proto(2, 1001)),
+        "steals": script(good, step + proto(3, peer(4, name="h2.trellis.internal"))),
+    }
+    for number, me in enumerate((
+            b"", proto(1, "100.92.0.1"), proto(1, "10.0.0.1/8") + proto(4, "a.b"),
+            proto(1, "100.92.0.1/16") + proto(4, "a.b") + proto(9, v6 + b"\x08"),
+            proto(1, "100.92.0.0/16") + proto(4, "a.b"), proto(1, "100.92.0.1/16") + proto(4, "a_.b"))):
+        maps[f"own-{number}"] = script(whole(me=me))
+    entry = {"name": "h2", "wireguard_key": key(2), "rosenpass_key": "1:" + "02" * 32,
+             "addresses": ["100.92.0.2", "fd77:1:2:3::2"], "version": "0.77.1"}
+    kept = {"version": 1, "serial": 1000, "name": "alice", "domain": "trellis.internal",
+            "addresses": ["100.92.0.1/16", "fd77:1:2:3::1/64"], "rules_enforced": True,
+            "takes_updates": True, "rejected": [], "peers": [entry]}
+    caches = {"good": kept, "alone": {**kept, "peers": []}, "newer": {**kept, "version": 2},
+              "told": {**kept, "rejected": ["peer \"x\" is left out: why"]}, "empty": {},
+              "unknown": {**kept, "x": 1}, "twice": {**kept, "peers": [entry, entry]},
+              "late": {**kept, "serial": 2**64 - 1}, "negative": {**kept, "serial": -1}}
+    for number, change in enumerate((
+            {"name": "H2"}, {"name": "alice"}, {"wireguard_key": "A"}, {"wireguard_key": key(1)},
+            {"rosenpass_key": "2:" + "02" * 32}, {"addresses": ["10.0.0.1"]}, {"addresses": [1]},
+            {"addresses": []}, {"version": "v" * 65}, {"x": 1})):
+        caches[f"peer-{number}"] = {**kept, "peers": [{**entry, **change}]}
+    texts = {name: json.dumps(document) for name, document in caches.items()}
+    return {"netmap_map": maps, "map_cache": texts | {"cut": texts["good"][:99]}}
+
+
+def dns_queries() -> dict[str, bytes]:
+    """First the way it comes: 0 UDP; odd TCP, in pieces of half of it."""
+    def query(name: str, kind: int, *, counts: str = "0001000000000000", tail: bytes = b"") -> bytes:
+        labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split(".") if part)
+        return (b"\x12\x34\1\0" + bytes.fromhex(counts) + labels + b"\0" + struct.pack(">HH", kind, 1)
+                + tail)
+
+    opt = bytes.fromhex("00002904d0000000000000")
+    reverse = ".".join("1" + "0" * 15 + "3000200010007" + "7df") + ".ip6.arpa"
+    asked = {
+        "a": query("bob.trellis.internal", 1), "aaaa": query("BOB.trellis.internal", 28),
+        "none": query("eve.trellis.internal", 1), "apex": query("trellis.internal", 6),
+        "ptr": query("2.0.92.100.in-addr.arpa", 12), "ptr-v6": query(reverse, 12),
+        "between": query("0.92.100.in-addr.arpa", 12), "foreign": query("example.com", 1),
+        "root": query("", 2), "any": query("alice.trellis.internal", 255), "axfr": query("trellis.internal", 252),
+        "edns": query("bob.trellis.internal", 1, counts="0001000000000001", tail=opt),
+        "edns-1": query("bob.trellis.internal", 1, counts="0001000000000001",
+                        tail=opt[:6] + b"\1" + opt[7:]),
+        "two-edns": query("bob.trellis.internal", 1, counts="0001000000000002", tail=opt + opt),
+        "pointer": b"\x12\x34\1\0" + bytes.fromhex("0001000000000000") + b"\xc0\x0c\0\1\0\1",
+        "additional": query("a", 1, counts="0001000000000001",
+                            tail=b"\xc0\x0c" + bytes.fromhex("00fa00ff000000000003aabbcc")),
+        "notify": b"\x12\x34\x21\0" + bytes(8), "answer": b"\x12\x34\x81\0" + bytes(8),
+        "no-question": b"\x12\x34\1\0" + bytes(8), "short": b"\x12\x34", "long": query("x" * 63 + ".y" * 60, 1),
+    }
+    seeds = {name: b"\0" + message for name, message in asked.items()}
+    framed = b"".join(struct.pack(">H", len(message)) + message for message in asked.values())
+    return seeds | {"stream": b"\xff" + framed, "pieces": b"\3" + framed[:200],
+                    "too-long": b"\1\x10\1" + bytes(20)}
+
+
 def peers_files() -> dict[str, str]:
     host = '[host]\nname = "alice"\naddresses = ["100.64.7.1/16", "fd00::1/64"]\n'
     key, other = "z718qKenPt0DTz9PGj16HPqeGw/yCzRJQmLlMg2hfzM=", "A" * 42 + "g="
@@ -342,6 +448,11 @@ def main() -> None:
         seed("control_request", name, data)
     for name, text in peers_files().items():
         seed("peers_file", name, text)
+    for target, seeds in network_maps().items():
+        for name, data in seeds.items():
+            seed(target, name, data)
+    for name, data in dns_queries().items():
+        seed("dns_message", name, data)
     for name, text in state_files().items():
         seed("state_file", name, text)
     for target, seeds in control_plane().items():

@@ -210,8 +210,8 @@ void read_peers(const NetworkMap& wire, const MapContext& context, const Rules& 
 /// Parts of a map that we do not carry out, which takes nothing from the peers.
 void tell_unused(const NetworkMap& wire, Rejections& rejections) {
   const auto tell = [&](int count, std::string_view what) {
-    if (count > 0)
-      rejections.add(fmt::format("{} {}: this version does not use them", count, what));
+    if (count == 0) return;
+    rejections.add(fmt::format("{} {}: this version does not use them", count, what));
   };
   tell(wire.routes_size(), "routes");
   tell(wire.forwarding_rules_size(), "forwarded ports");
@@ -308,10 +308,13 @@ Result<Map> apply_update(const Map& map, const TrellisUpdate& update,
     return fail_with("an update makes the map too long");
   }
   std::vector<MapPeer> changed = TRY(read_changed(update, map, own_key, result.peers));
-  const auto middle = static_cast<std::ptrdiff_t>(result.peers.size());
-  std::ranges::move(changed, std::back_inserter(result.peers));
-  std::ranges::inplace_merge(result.peers, result.peers.begin() + middle, {},
-                             &MapPeer::wireguard_key);
+  std::vector<MapPeer> merged;
+  merged.reserve(result.peers.size() + changed.size());
+  std::merge(std::make_move_iterator(result.peers.begin()),
+             std::make_move_iterator(result.peers.end()), std::make_move_iterator(changed.begin()),
+             std::make_move_iterator(changed.end()), std::back_inserter(merged),
+             [](const MapPeer& a, const MapPeer& b) { return a.wireguard_key < b.wireguard_key; });
+  result.peers = std::move(merged);
   return result;
 }
 
