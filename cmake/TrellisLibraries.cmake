@@ -80,9 +80,11 @@ if(EXISTS "${TRELLIS_DEPS}/openssl/lib/libcrypto.a")
   target_include_directories(trellis_lib_openssl SYSTEM INTERFACE "${TRELLIS_DEPS}/openssl/include")
   target_link_libraries(trellis_lib_openssl INTERFACE
     "${TRELLIS_DEPS}/openssl/lib/libcrypto.a" Threads::Threads ${CMAKE_DL_LIBS})
-  add_library(trellis_lib_ssl INTERFACE)
-  target_link_libraries(trellis_lib_ssl INTERFACE
-    "${TRELLIS_DEPS}/openssl/lib/libssl.a" trellis_lib_openssl)
+  # Imported, for then libcrypto.a always comes after it, whoever else names libcrypto.a.
+  add_library(trellis_lib_ssl STATIC IMPORTED GLOBAL)
+  set_target_properties(trellis_lib_ssl PROPERTIES
+    IMPORTED_LOCATION "${TRELLIS_DEPS}/openssl/lib/libssl.a"
+    INTERFACE_LINK_LIBRARIES trellis_lib_openssl)
   add_library(trellis::openssl ALIAS trellis_lib_openssl)
   add_library(trellis::ssl ALIAS trellis_lib_ssl)
   file(READ "${TRELLIS_DEPS}/openssl/stamp" TRELLIS_OPENSSL_STAMP)
