@@ -4,6 +4,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 namespace trellis::crypto {
 
 using openssl::algorithms;
@@ -13,6 +15,7 @@ using openssl::uchar;
 namespace {
 
 constexpr std::size_t kBlake2sBlock = 64;
+constexpr std::size_t kSha1Block = 64;
 
 Owned<EVP_MD_CTX> absorb(const EVP_MD* algorithm, std::initializer_list<ByteView> parts) {
   Owned<EVP_MD_CTX> context(EVP_MD_CTX_new());
@@ -23,7 +26,7 @@ Owned<EVP_MD_CTX> absorb(const EVP_MD* algorithm, std::initializer_list<ByteView
   return context;
 }
 
-void finish(EVP_MD_CTX* context, std::span<std::byte, 32> target) {
+void finish(EVP_MD_CTX* context, MutableByteView target) {
   unsigned size = 0;
   CHECK(EVP_DigestFinal_ex(context, uchar(target.data()), &size) == 1 && size == target.size());
 }
@@ -75,19 +78,24 @@ Digest sha256(ByteView data) {
 Digest sha3_256(ByteView data) { return digest(algorithms().sha3_256, {data}); }
 
 Bytes<20> hmac_sha1(ByteView key, std::initializer_list<ByteView> parts) {
-  const Owned<EVP_MAC_CTX> context(EVP_MAC_CTX_new(algorithms().hmac));
-  char digest[] = "SHA1";
-  const OSSL_PARAM parameters[] = {
-      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, sizeof digest - 1),
-      OSSL_PARAM_construct_end()};
-  CHECK(EVP_MAC_init(context.get(), uchar(key.data()), key.size(), parameters) == 1);
+  Bytes<kSha1Block> inner_pad{};
+  if (key.size() > kSha1Block) {
+    finish(absorb(algorithms().sha1, {key}).get(), MutableByteView(inner_pad).first(20));
+  } else {
+    std::copy(key.begin(), key.end(), inner_pad.begin());
+  }
+  Bytes<kSha1Block> outer_pad = inner_pad;
+  for (std::byte& byte : inner_pad) byte ^= std::byte{0x36};
+  for (std::byte& byte : outer_pad) byte ^= std::byte{0x5c};
+  const auto context = absorb(algorithms().sha1, {inner_pad});
   for (const ByteView part : parts) {
-    CHECK(EVP_MAC_update(context.get(), uchar(part.data()), part.size()) == 1);
+    CHECK(EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1);
   }
   Bytes<20> result{};
-  std::size_t size = 0;
-  CHECK(EVP_MAC_final(context.get(), uchar(result.data()), &size, result.size()) == 1);
-  CHECK(size == result.size());
+  finish(context.get(), result);
+  finish(absorb(algorithms().sha1, {outer_pad, result}).get(), result);
+  zeroise(inner_pad);
+  zeroise(outer_pad);
   return result;
 }
 

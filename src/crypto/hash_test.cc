@@ -100,13 +100,21 @@ TEST(Hash, KeyedHashesThatRosenpassIsMadeOf) {
   EXPECT_EQ(to_hex(digest), "ae042fbc01e4b3f6432bff5e9b0bbba1266ed917043eac1edabbf950ab1591ee");
 }
 
-// [RFC 2202 3, cases 1 and 2]
+// [RFC 2202 3, cases 1, 2 and 6]
 TEST(Hash, HmacSha1GivesTheAnswersOfRfc2202) {
   const ByteVector key(20, std::byte{0x0b});
   EXPECT_EQ(to_hex(hmac_sha1(key, {as_bytes("Hi "), as_bytes("There")})),
             "b617318655057264e28bc0b6fb378c8ef146be00");
   EXPECT_EQ(to_hex(hmac_sha1(as_bytes("Jefe"), {as_bytes("what do ya want for nothing?")})),
             "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+  const ByteVector longer_than_a_block(80, std::byte{0xaa});
+  EXPECT_EQ(to_hex(hmac_sha1(longer_than_a_block,
+                             {as_bytes("Test Using Larger Than Block-Size Key - Hash Key First")})),
+            "aa4ae5e15272d00e95705637ce8a3b55ed402112");
+}
+
+TEST(Hash, HmacSha1TakesAnEmptyKey) {
+  EXPECT_EQ(to_hex(hmac_sha1({}, {})), "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d");
 }
 
 }  // namespace

@@ -31,8 +31,8 @@ struct Algorithms {
   EVP_CIPHER* chacha20_poly1305 = nullptr;
   EVP_MAC* poly1305 = nullptr;
   EVP_MAC* blake2s_mac = nullptr;
-  EVP_MAC* hmac = nullptr;
   EVP_MD* blake2s = nullptr;
+  EVP_MD* sha1 = nullptr;
   EVP_MD* sha3_256 = nullptr;
   EVP_MD* shake256 = nullptr;
 };
