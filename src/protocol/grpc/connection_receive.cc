@@ -77,8 +77,8 @@ void Connection::on_request(CallId id, Call& call, bool last) {
   timers_.disarm(Timer::FirstRequest);
   call.state = CallState::Open;
   if (request->timeout) call.deadline = now_ + *request->timeout;
-  events_.push_back(
-      CallStarted{id, std::move(request->method), std::move(request->metadata), call.deadline});
+  events_.push_back(CallStarted{id, std::move(request->method), std::move(request->metadata),
+                                call.deadline, std::move(request->authority)});
   if (last) on_peer_done(static_cast<std::uint32_t>(id), call);
 }
 

@@ -21,6 +21,7 @@ struct CallStarted {
   std::string method;  // "/management.ManagementService/Login"
   Metadata metadata;
   std::optional<TimePoint> deadline;
+  std::string authority{};  // by which the client reached us: "host" or "host:port"; may be empty
 };
 
 /// The server's headers have come; a call that fails at once has none. Client only.

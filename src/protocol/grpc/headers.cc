@@ -99,6 +99,7 @@ Expected<Request, Refusal> read_request(const HeaderCollector& received) {
   if (!request.method.starts_with('/')) {
     return refuse(StatusCode::Unimplemented, "malformed method name");
   }
+  request.authority = value_of(headers, ":authority");
   if (const auto timeout = value_of(headers, "grpc-timeout"); !timeout.empty()) {
     request.timeout = parse_timeout(timeout);
     if (!request.timeout) return refuse(StatusCode::Internal, "malformed grpc-timeout");

@@ -42,6 +42,7 @@ struct Request {
   std::string method;
   Metadata metadata;
   std::optional<Duration> timeout;
+  std::string authority;  // of the server, as the client knows it; may be empty
 };
 
 /// Why there is no such call: the whole answer to the client.

@@ -1,0 +1,180 @@
+#include "server/management/login.h"
+
+#include "base/log.h"
+#include "protocol/control/key_text.h"
+#include "protocol/control/management.pb.h"
+#include "protocol/control/message.h"
+#include "protocol/control/setup_key.h"
+
+namespace trellis::server {
+namespace {
+
+using grpc::Status;
+using grpc::StatusCode;
+using wire::management::LoginRequest;
+using wire::management::LoginResponse;
+using wire::management::PeerSystemMeta;
+
+constexpr std::size_t kClaimMax = 128;  // bytes of a text that a machine says of itself
+constexpr int kRefusalsLogged = 10;     // a minute; the others at debug
+constexpr std::int64_t kMinute = 60'000'000'000;
+
+/// What strangers say may be of any length and hold anything.
+std::string claim(const std::string& text) {
+  std::string kept = text.substr(0, kClaimMax);
+  for (char& c : kept) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+  return kept;
+}
+
+/// One answer for all reasons: who guesses learns nothing.
+Status bad_setup_key() {
+  return {StatusCode::InvalidArgument,
+          "the setup key is wrong, expired, revoked or used up: ask an administrator for a new one "
+          "(trellis server setup-key create)"};
+}
+
+Status other_key() {
+  return {StatusCode::FailedPrecondition,
+          "this machine has another Rosenpass key than when it joined: if that is meant, an "
+          "administrator must say so on the server (trellis server peer trust NAME)"};
+}
+
+}  // namespace
+
+Status cannot_store(const Error& error) {
+  return {StatusCode::Unavailable, "the server cannot store what you ask for: " + error.message};
+}
+
+Expected<std::optional<OwnAgent>, Status> Login::own_agent(const LoginRequest& request,
+                                                           const Origin& origin) {
+  if (!request.has_trellis()) return std::nullopt;
+  const auto& said = request.trellis();
+  if (!crypto::equal(control::field_bytes(said.connection_nonce()), origin.connection_nonce)) {
+    return fail(Status{StatusCode::Unauthenticated,
+                       "the login is not of this connection: get the server's key again"});
+  }
+  OwnAgent agent;
+  const ByteView instance = control::field_bytes(said.instance());
+  if (instance.size() != agent.instance.size()) {
+    return fail(Status{StatusCode::InvalidArgument, "an instance has 16 bytes"});
+  }
+  agent.instance = to_array<16>(instance);
+  if (said.key_name().empty()) return agent;
+  agent.key_name = control::read_key_name(said.key_name());
+  if (!agent.key_name) {
+    return fail(Status{StatusCode::InvalidArgument, "the name of a Rosenpass key has 33 bytes"});
+  }
+  return agent;
+}
+
+Expected<LoginResponse, Status> Login::handle(const crypto::PublicKey& sender,
+                                              const LoginRequest& request,
+                                              const std::optional<OwnAgent>& ours,
+                                              const Origin& origin) {
+  if (const PeerRecord* known = roster_.find(sender)) {
+    TRY(check_key(*known, ours, origin.now));
+    roster_.touch(sender, origin.now);
+    if (const auto kept = take_meta(sender, request.meta(), origin.now); !kept) {
+      return fail(cannot_store(kept.error()));
+    }
+  } else {
+    TRY(admit(sender, request, ours, origin));
+  }
+  const PeerRecord& peer = *roster_.find(sender);
+  LoginResponse response;
+  *response.mutable_peer_config() = writer_.peer_config(peer);
+  response.mutable_session_expires_at();  // never
+  if (!ours) return response;
+  auto& reply = *response.mutable_trellis();
+  reply.set_name(peer.name);
+  reply.set_domain(roster_.network().domain);
+  if (peer.key_name && !peer.key_complete) {
+    reply.set_key_wanted(true);
+    reply.set_key_offset(std::min(files_.size(*peer.key_name), key_bytes_));
+  }
+  return response;
+}
+
+Expected<void, Status> Login::admit(const crypto::PublicKey& sender, const LoginRequest& request,
+                                    const std::optional<OwnAgent>& ours, const Origin& origin) {
+  const Status not_member{
+      StatusCode::PermissionDenied,
+      "no peer auth method provided, please use a setup key or interactive SSO login"};
+  if (request.setup_key().empty()) return fail(not_member);
+  const auto setup_key = control::SetupKey::parse(request.setup_key());
+  if (setup_key && setup_key->is_nil()) return fail(not_member);
+  if (!setup_key) {
+    log_refusal(KeyRefusal::Unknown, origin);
+    return fail(bad_setup_key());
+  }
+  Introduction introduction;
+  introduction.key = sender;
+  introduction.host_name = claim(request.meta().hostname());
+  introduction.version = claim(request.meta().netbird_version());
+  introduction.system = claim(request.meta().go_os());
+  if (ours) introduction.key_name = ours->key_name;
+  const auto admitted = roster_.admit(introduction, *setup_key, origin.now);
+  if (!admitted) {
+    if (const auto* refusal = std::get_if<KeyRefusal>(&admitted.error())) {
+      log_refusal(*refusal, origin);
+      return fail(bad_setup_key());
+    }
+    return fail(cannot_store(std::get<Error>(admitted.error())));
+  }
+  LOG(info, "server", "new machine name={} address={} setup_key={} from={}", (*admitted)->name,
+      (*admitted)->v4.to_string(), (*admitted)->setup_key, origin.source);
+  return {};
+}
+
+/// A key that a machine named at its first login stays, until an administrator says otherwise: else
+/// who has its WireGuard key could bring a Rosenpass key of his own, or none.
+Expected<void, Status> Login::check_key(const PeerRecord& peer, const std::optional<OwnAgent>& ours,
+                                        WallTime now) {
+  const std::optional<KeyName> named = ours ? ours->key_name : std::nullopt;
+  if (named == peer.key_name) return {};
+  PeerRecord changed = peer;
+  if (!peer.key_name) {
+    changed.key_name = named;  // a stock agent before
+    changed.key_complete = files_.is_complete(*named);
+    if (const auto stored = roster_.update(changed, now); !stored) {
+      return fail(cannot_store(stored.error()));
+    }
+    return {};
+  }
+  if (named && named != peer.asked_key) {
+    changed.asked_key = named;
+    LOG(warn, "server", "machine {} came with another Rosenpass key and was refused", peer.name);
+    if (const auto stored = roster_.update(changed, now); !stored) {
+      return fail(cannot_store(stored.error()));
+    }
+  }
+  return fail(other_key());
+}
+
+Result<> Login::take_meta(const crypto::PublicKey& sender, const PeerSystemMeta& meta,
+                          WallTime now) {
+  const PeerRecord* known = roster_.find(sender);
+  if (!known) return {};
+  PeerRecord peer = *known;
+  if (!meta.hostname().empty()) peer.host_name = claim(meta.hostname());
+  if (!meta.netbird_version().empty()) peer.version = claim(meta.netbird_version());
+  if (!meta.go_os().empty()) peer.system = claim(meta.go_os());
+  if (peer == *known) return {};
+  return roster_.update(peer, now);
+}
+
+void Login::log_refusal(KeyRefusal refusal, const Origin& origin) {
+  if (origin.now.nanoseconds_since_epoch - logged_.nanoseconds_since_epoch > kMinute) {
+    logged_ = origin.now;
+    logged_now_ = 0;
+  }
+  if (++logged_now_ <= kRefusalsLogged) {
+    LOG(warn, "server", "setup key refused: {} from={}", to_string(refusal), origin.source);
+  } else {
+    LOG(debug, "server", "setup key refused: {} from={}", to_string(refusal), origin.source);
+  }
+}
+
+}  // namespace trellis::server

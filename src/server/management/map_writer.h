@@ -1,0 +1,51 @@
+#pragma once
+
+#include "server/management/roster.h"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+// Of protocol/control/management.pb.h, which is long.
+namespace trellis::wire::management {
+class PeerConfig;
+class RemotePeerConfig;
+}  // namespace trellis::wire::management
+
+namespace trellis::server {
+
+/// Writes maps for agents, as SyncResponse messages. A peer's entry is encoded once, not once for
+/// each who is told of it: a map for one of a thousand is a thousand copies of bytes.
+///
+/// The policy: one group, in which all machines may reach each other; said explicitly, for a map
+/// without rules means something else to each kind of agent.
+class MapWriter {
+ public:
+  explicit MapWriter(const Roster& roster) : roster_(roster) {}
+
+  wire::management::PeerConfig peer_config(const PeerRecord& peer) const;
+  /// A whole map. `for_ours`: with the names of Rosenpass keys. `infrastructure`: encoded
+  /// NetbirdConfig, or empty.
+  ByteVector whole_map(const PeerRecord& reader, bool for_ours, const std::string& infrastructure);
+  /// What changed since `base`, for all agents of ours; nothing if it takes a whole map.
+  struct Update {
+    ByteVector message;
+    std::set<crypto::PublicKey> concerns;  // these need a whole map: it is they that changed
+  };
+  const Update* update(std::uint64_t base);
+  /// To a machine that was removed: nobody is left for it. [netbird-wire 2.12]
+  ByteVector last_map();
+
+ private:
+  /// Forgets what was encoded of machines that have changed since.
+  void refresh();
+  const std::string& entry(const PeerRecord& peer, bool for_ours);
+
+  const Roster& roster_;
+  std::map<std::pair<crypto::PublicKey, bool>, std::string> entries_;
+  std::map<std::uint64_t, std::optional<Update>> updates_;  // by base
+  std::uint64_t serial_ = 0;  // that both are of
+};
+
+}  // namespace trellis::server

@@ -1,0 +1,68 @@
+#include "server/signal/switchboard.h"
+
+namespace trellis::server {
+
+using grpc::Status;
+using grpc::StatusCode;
+
+Expected<void, Status> Switchboard::may_send(const std::optional<crypto::PublicKey>& proven,
+                                             const crypto::PublicKey& sender) const {
+  const PeerRecord* peer = roster_.find(sender);
+  if (!peer) return fail(Status{StatusCode::PermissionDenied, "the sender is not a member"});
+  const bool must_prove = proven.has_value() || peer->key_name.has_value();
+  if (must_prove && proven != sender) {
+    return fail(Status{StatusCode::PermissionDenied, "log in on this connection first"});
+  }
+  return {};
+}
+
+Expected<std::optional<CallRef>, Status> Switchboard::enter(
+    CallRef call, const crypto::PublicKey& machine,
+    const std::optional<crypto::PublicKey>& proven) {
+  if (!roster_.find(machine)) {
+    return fail(Status{StatusCode::PermissionDenied, "this machine is not a member"});
+  }
+  const bool is_proven = proven == machine;
+  std::optional<CallRef> displaced;
+  if (const auto it = entries_.find(machine); it != entries_.end()) {
+    if (it->second.proven && !is_proven) {
+      return fail(Status{StatusCode::AlreadyExists,
+                         "this machine is here already, and has proven that it is"});
+    }
+    displaced = it->second.call;
+    by_call_.erase(it->second.call);
+  }
+  entries_[machine] = {call, is_proven};
+  by_call_[call] = machine;
+  return displaced;
+}
+
+void Switchboard::leave(CallRef call) {
+  const auto it = by_call_.find(call);
+  if (it == by_call_.end()) return;
+  entries_.erase(it->second);
+  by_call_.erase(it);
+}
+
+std::optional<CallRef> Switchboard::remove(const crypto::PublicKey& machine) {
+  const auto it = entries_.find(machine);
+  if (it == entries_.end()) return std::nullopt;
+  const CallRef call = it->second.call;
+  by_call_.erase(call);
+  entries_.erase(it);
+  return call;
+}
+
+std::optional<CallRef> Switchboard::route(const crypto::PublicKey& sender,
+                                          const crypto::PublicKey& receiver) const {
+  const PeerRecord* from = roster_.find(sender);
+  const PeerRecord* to = roster_.find(receiver);
+  if (!from || !to) return std::nullopt;
+  if (sender != receiver && !(Roster::visible(*from) && Roster::visible(*to))) {
+    return std::nullopt;
+  }
+  const auto it = entries_.find(receiver);
+  return it == entries_.end() ? std::nullopt : std::optional(it->second.call);
+}
+
+}  // namespace trellis::server
