@@ -424,6 +424,41 @@ def peers_files() -> dict[str, str]:
     return files
 
 
+def uplink_scripts() -> dict[str, bytes]:
+    """Rows of steps of uplink.cc."""
+    hello = bytes([2, 0])
+    login = bytes([3, 0, 1, 0, 0])
+    upload = bytes([3, 0, 0, 1, 0])
+    bob_map = bytes([4, 5, 0, 1, 2])
+    up = hello + login + bob_map
+    offer = b"\x12\x03a:b\xc2\x3e\x05\x0a\x03xyz"
+    return {
+        "up": up,
+        "upload": hello + upload + bytes([9, 5, 0, 4, 0x08, 100, 0x10, 1]),
+        "update": up + bytes([5, 5, 6, 1, 4]) + bytes([5, 6, 7, 2]),
+        "wrong-base": up + bytes([5, 4, 6, 1, 4]) + bytes([1, 1]) + bob_map,
+        "older": up + bytes([4, 3, 0, 1, 2]),
+        "no-rules": up + bytes([4, 6, 0, 5, 2]),
+        "own-entry": up + bytes([4, 6, 0, 3, 2, 3]),
+        "signal": up + bytes([7, 1, len(offer)]) + offer + bytes([1]),
+        "own-signal": up + bytes([7, 1, len(offer)]) + offer + bytes([0]),
+        "send": up + bytes([13, 5, 0, 13, 5, 0, 13, 5, 1, 9, 4, 0, 0]),
+        "silence": up + bytes([7, 1, 0, 1, 1, 31, 1, 11]),
+        "pieces": up + bytes([8, 0, 0, 0, 200, 8, 0, 200, 0, 200, 8, 0, 0, 0, 1]),
+        "ended": up + b"".join(bytes([10, n, 14, 2]) + b"no" for n in range(5)) + bytes([1, 1]),
+        "denied": up + bytes([10, 4, 7, 0, 10, 0, 7, 0, 1, 90]) + hello,
+        "setup-key": hello + bytes([10, 0, 7, 0]) + login + bob_map,
+        "bad-setup-key": hello + bytes([10, 0, 7, 0, 10, 0, 3, 0, 1, 60]),
+        "cut": up + bytes([11]) + b"why\0\0\0\0\0" + bytes([0, 1, 0]) + up,
+        "go-away": up + bytes([12, 0, 1, 0]) + hello,
+        "log-out": up + bytes([13, 1, 9, 7, 0, 0]),
+        "retry": up + bytes([13, 0, 0, 16, 0]),
+        "stock": bytes([2, 255, 1, 20]),
+        "boxed": hello + bytes([6, 0, 0, 4, 0x0A, 2, 0x08, 1]) + bytes([1, 1]),
+        "raw": hello + bytes([9, 1, 0, 4, 1, 2, 3, 4]) + bytes([1, 1]) + hello,
+    }
+
+
 def main() -> None:
     for name, data in inner_packets().items():
         seed("inner_ip", name, data)
@@ -453,6 +488,8 @@ def main() -> None:
             seed(target, name, data)
     for name, data in dns_queries().items():
         seed("dns_message", name, data)
+    for name, data in uplink_scripts().items():
+        seed("uplink", name, data)
     for name, text in state_files().items():
         seed("state_file", name, text)
     for target, seeds in control_plane().items():

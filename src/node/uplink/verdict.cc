@@ -31,10 +31,15 @@ Verdict unknown_machine(const grpc::Status& status, const LoginAttempt& attempt)
                 "create) and run: trellis up --setup-key-file FILE");
 }
 
+/// The server's words, if it has some that say what is wrong and what to do.
+std::string words(const grpc::Status& status, const std::string& otherwise) {
+  return status.message.empty() ? otherwise : printable(status.message);
+}
+
 Verdict bad_setup_key(const grpc::Status& status) {
   Verdict verdict = refuse(Refusal::SetupKey, true,
-                           "the server does not take this setup key: " + describe(status) +
-                               "; get a new one (trellis server setup-key create)");
+                           "the server does not take this setup key: " +
+                               words(status, "get a new one (trellis server setup-key create)"));
   verdict.setup_key_spent = true;
   return verdict;
 }
@@ -52,7 +57,7 @@ Verdict judge_login(const grpc::Status& status, const LoginAttempt& attempt) {
     case grpc::StatusCode::FailedPrecondition:
     case grpc::StatusCode::AlreadyExists:
       return refuse(Refusal::Conflict, false,
-                    "the server refuses this machine: " + describe(status));
+                    "the server refuses this machine: " + words(status, "it does not say why"));
     case grpc::StatusCode::Unimplemented:
       return refuse(Refusal::NotOurServer, false,
                     "this is no Trellis server, or one of a version that this agent cannot talk "
