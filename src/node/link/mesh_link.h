@@ -8,6 +8,7 @@
 #include "protocol/ice/candidate.h"
 #include "protocol/ice/credentials.h"
 
+#include <deque>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -41,8 +42,8 @@ struct PathStatus {
 /// Two agents of ours derive their credentials from their WireGuard keys, so a restart of either
 /// needs nothing but addresses that were good before.
 ///
-/// Made by MeshLinks, which takes what it sends. Drain that and `poll_event` after every call that
-/// takes `now`.
+/// Pure. Made by MeshLinks (mesh_links.h), which takes what it sends: drain that and `poll_event`
+/// after every call that takes `now`.
 class MeshLink {
  public:
   struct Config {
@@ -79,16 +80,20 @@ class MeshLink {
   friend class MeshLinks;
   MeshLink(TimePoint now, MeshLinks& links, Config config, ice::Agent::Config ice, Random& random);
 
+  /// The peer has been heard from there, or says that it can be reached there.
+  bool knows(const Endpoint& from) const;
   bool handle_stun(TimePoint now, const Endpoint& from, const stun::Message& message,
                    ByteView datagram);
-  /// Hands what there is to send to `links_`.
+  /// Takes what the agent has to tell and to send, and tells `links_` of it.
   void flush(TimePoint now);
 
   Config config_;
   MeshLinks* links_;  // null once it is gone
   Bytes<4> transaction_prefix_;
   ice::Agent agent_;
-  std::optional<TimePoint> since_;
+  static constexpr std::size_t kEventsMax = 8;
+  std::deque<LinkEvent> events_;
+  std::optional<TimePoint> since_;     // on this path
   std::optional<TimePoint> deadline_;  // as `links_` has noted it
 };
 

@@ -32,9 +32,9 @@ struct Transmit {
 /// have to send.
 ///
 /// A request belongs to the link whose name (ufrag) it gives first; an answer to the one whose
-/// number begins its transaction. What belongs to none has no answer, and costs one look-up; what
-/// names a link and is not authentic costs one SHA-1, and of those only so many a second are looked
-/// at.
+/// number begins its transaction. What belongs to none has no answer, and costs one look-up. What
+/// names a link and is not authentic costs an HMAC; of those only so many a second are looked at,
+/// but for what comes from an address at which the peer is known.
 class MeshLinks {
  public:
   MeshLinks() = default;
@@ -55,7 +55,7 @@ class MeshLinks {
   std::optional<TimePoint> next_timeout() const;
 
   std::optional<Transmit> poll_transmit();
-  /// The peer of a link with events, each once until its events are drained.
+  /// The peer of a link that has events, each once: drain that link's.
   std::optional<crypto::PublicKey> poll_changed();
 
   struct Counters {
@@ -70,6 +70,7 @@ class MeshLinks {
   friend class MeshLink;
   void remove(MeshLink& link);
   void update(MeshLink& link);
+  void send(Transmit transmit);
   MeshLink* link_of(const stun::Message& message) const;
 
   std::map<std::string, MeshLink*, std::less<>> by_ufrag_;  // our ufrag

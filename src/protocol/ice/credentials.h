@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,10 @@ struct Credentials {
 };
 
 Credentials generate_credentials(Random& random);
+
+/// Those that random or derived bytes stand for.
+Credentials make_credentials(std::span<const std::byte, kUfragSize / 4 * 3> name,
+                             std::span<const std::byte, kPasswordSize / 4 * 3> secret);
 
 /// Reads "UFRAG:PASSWORD": 4 to 256 and 22 to 256 characters of the ice alphabet. [RFC 8839 5.4]
 std::optional<Credentials> parse_credentials(std::string_view text);
