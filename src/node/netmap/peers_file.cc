@@ -1,6 +1,7 @@
 #include "node/netmap/peers_file.h"
 
 #include "base/hex.h"
+#include "base/host_label.h"
 #include "node/netmap/toml_fields.h"
 #include "node/netmap/toml_guard.h"
 
@@ -29,34 +30,8 @@ bool is_letter_or_digit(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-/// Letters, digits and inner hyphens, 1 to 63. [RFC 1123 2.1]
-bool is_dns_label(std::string_view text) {
-  return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_letter_or_digit(c) || c == '-'; });
-}
-
-bool is_dns_name(std::string_view text) {
-  if (text.ends_with('.')) text.remove_suffix(1);
-  if (text.empty() || text.size() > 253) return false;
-  while (true) {
-    const std::size_t dot = text.find('.');
-    if (!is_dns_label(text.substr(0, dot))) return false;
-    if (dot == std::string_view::npos) return true;
-    text.remove_prefix(dot + 1);
-  }
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
 Result<std::string> parse_name(const Text& text) {
-  if (is_dns_label(text.value)) return text.value;
+  if (is_host_label(text.value)) return text.value;
   return fail_at(text.where,
                  "this is no name: use 1 to 63 letters, digits and hyphens, no hyphen at the ends");
 }
@@ -168,12 +143,12 @@ Result<PeerEndpoint> parse_endpoint(const Text& text, const HostSection& host) {
     const char* end = text.value.data() + text.value.size();
     const auto [rest, error] = std::from_chars(begin, end, result.port);
     // A name whose last label is a number is a mistyped address. [RFC 1123 2.1]
-    std::string_view last = result.host;
-    if (last.ends_with('.')) last.remove_suffix(1);
-    last = last.substr(last.rfind('.') + 1);
+    std::string_view name = result.host;
+    if (name.ends_with('.')) name.remove_suffix(1);
+    const std::string_view last = name.substr(name.rfind('.') + 1);
     const bool numeric =
         std::all_of(last.begin(), last.end(), [](char c) { return c >= '0' && c <= '9'; });
-    if (error != std::errc{} || rest != end || !is_dns_name(result.host) || numeric) {
+    if (error != std::errc{} || rest != end || !is_host_name(name) || numeric) {
       return fail_at(text.where, fmt::format("this is no endpoint: {}", kHow));
     }
   }
@@ -259,10 +234,10 @@ struct Seen {
 Result<std::string> parse_peer_name(const Fields& fields, const HostSection& host, Seen& seen) {
   const Text name = TRY(fields.required_text("name", "\"bob\""));
   std::string parsed = TRY(parse_name(name));
-  if (lower(parsed) == lower(host.name)) {
+  if (ascii_lower(parsed) == ascii_lower(host.name)) {
     return fail_at(name.where, "this is the name of [host]: a peer needs another one");
   }
-  const auto [same_name, new_name] = seen.names.emplace(lower(parsed), name.where.begin.line);
+  const auto [same_name, new_name] = seen.names.emplace(ascii_lower(parsed), name.where.begin.line);
   if (!new_name) {
     return fail_at(name.where,
                    fmt::format("the peer in line {} has this name already", same_name->second));
