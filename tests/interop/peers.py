@@ -256,35 +256,20 @@ def _rust_program() -> Path:
 def _go_program() -> Path:
     sources = sorted(file for file in GO_SOURCE.iterdir() if file.suffix in (".go", ".mod", ".sum"))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in sources)).hexdigest()
-    folder = cache() / f"go-rosenpass-{GO_VERSION}"
-    program = folder / f"go-rosenpass-peer-{digest[:12]}"
+    return go_program(GO_SOURCE, f"go-rosenpass-{GO_VERSION}", f"go-rosenpass-peer-{digest[:12]}")
+
+
+def go_program(source: Path, folder_name: str, name: str) -> Path:
+    """The program of a Go module, built once and kept under that name."""
+    folder = cache() / folder_name
+    program = folder / name
     with _locked(folder):
         if not program.exists():
             _need("go")
             building = program.with_suffix(".building")
-            _build(["go", "build", "-trimpath", "-mod=readonly", "-o", building, "."],
-                   cwd=GO_SOURCE)
+            _build(["go", "build", "-trimpath", "-mod=readonly", "-o", building, "."], cwd=source)
             building.rename(program)
     return program
-
-
-def netbird_programs() -> dict[str, Path]:
-    """Stock NetBird: {"netbird": PATH, "netbird-server": PATH}. Takes some 15 minutes to build."""
-    folder = cache() / f"netbird-{NETBIRD_VERSION}"
-    with _locked(folder):
-        for name, (package, cgo) in NETBIRD_PACKAGES.items():
-            if (folder / name).exists():
-                continue
-            _need("go")
-            if cgo == "1":
-                _need("gcc")
-            building = folder / f"{name}.building"
-            _build(["go", "build", "-trimpath", "-mod=readonly", "-ldflags",
-                    f"-s -w -X github.com/netbirdio/netbird/version.version={NETBIRD_VERSION}",
-                    "-o", building, f"github.com/netbirdio/netbird/{package}"],
-                   cwd=NETBIRD_SOURCE, env={"CGO_ENABLED": cgo, "GOTOOLCHAIN": "local"})
-            building.rename(folder / name)
-    return {name: folder / name for name in NETBIRD_PACKAGES}
 
 
 def _need(tool: str) -> None:
