@@ -38,6 +38,7 @@ std::optional<Session> Uplink::State::standing_session() {
 }
 
 void Uplink::State::set_setup_key(TimePoint now, control::SetupKey key) {
+  if (up()) return;  // we are known
   setup_key_ = std::move(key);
   if (line_ == LineState::Refused) retry_now(now);
 }

@@ -68,6 +68,15 @@ TEST_F(UplinkTest, ForgetsTheSetupKeyWhenItIsIn) {
   EXPECT_TRUE(server_.logins.back().request.setup_key().empty());
 }
 
+TEST_F(UplinkTest, KeepsNoSetupKeyThatItDoesNotNeed) {
+  start_member();
+  give_setup_key(kGoodKey);
+  server_.members.clear();
+  streams_.cut_all(kAliceAt);
+  ASSERT_TRUE(run_until_event<Refused>(2s));
+  EXPECT_EQ(agent_->all<Refused>().at(0).reason, Refusal::Removed);
+}
+
 TEST_F(UplinkTest, AsksWithoutTheSetupKeyAfterALoginWhoseAnswerWasLost) {
   Options first_time = options();
   first_time.never_joined = true;
