@@ -80,8 +80,9 @@ class Gateway {
   /// open the socket.
   std::string handle_request(TimePoint now, bool may_change, std::string_view request);
 
+  struct State;  // see state.h
+
  private:
-  struct State;
   explicit Gateway(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };

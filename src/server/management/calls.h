@@ -40,6 +40,8 @@ struct Session {
   /// Who registered at signal without a proof, as stock agents do.
   std::optional<crypto::PublicKey> claimed;
 
+  /// The member at the other end, if it has logged in and proven who it is. Only ours do.
+  std::optional<crypto::PublicKey> member() const { return logged_in ? proven : std::nullopt; }
   /// A stranger's bounds are narrow.
   bool stranger() const { return !logged_in && !claimed; }
 };

@@ -1,10 +1,14 @@
 #include "server/management/login.h"
 
 #include "base/log.h"
+#include "crypto/kem.h"
 #include "protocol/control/key_text.h"
 #include "protocol/control/management.pb.h"
 #include "protocol/control/message.h"
 #include "protocol/control/setup_key.h"
+#include "server/management/label.h"
+
+#include <algorithm>
 
 namespace trellis::server {
 namespace {
@@ -35,13 +39,19 @@ Status bad_setup_key() {
           "(trellis server setup-key create)"};
 }
 
-Status other_key() {
+Status other_key(const std::string& name) {
   return {StatusCode::FailedPrecondition,
           "this machine has another Rosenpass key than when it joined: if that is meant, an "
-          "administrator must say so on the server (trellis server peer trust NAME)"};
+          "administrator must say so on the server (trellis server peer trust " +
+              name + ")"};
 }
 
 }  // namespace
+
+Status not_a_member() {
+  return {StatusCode::PermissionDenied,
+          "no peer auth method provided, please use a setup key or interactive SSO login"};
+}
 
 Status cannot_store(const Error& error) {
   return {StatusCode::Unavailable, "the server cannot store what you ask for: " + error.message};
@@ -66,6 +76,9 @@ Expected<std::optional<OwnAgent>, Status> Login::own_agent(const LoginRequest& r
   if (!agent.key_name) {
     return fail(Status{StatusCode::InvalidArgument, "the name of a Rosenpass key has 33 bytes"});
   }
+  if (!crypto::find_suite(std::to_integer<std::uint8_t>(agent.key_name->front()))) {
+    return fail(Status{StatusCode::InvalidArgument, "the server does not know this kind of key"});
+  }
   return agent;
 }
 
@@ -73,11 +86,14 @@ Expected<LoginResponse, Status> Login::handle(const crypto::PublicKey& sender,
                                               const LoginRequest& request,
                                               const std::optional<OwnAgent>& ours,
                                               const Origin& origin) {
+  const bool admitted = !roster_.find(sender);
   if (const PeerRecord* known = roster_.find(sender)) {
     TRY(check_key(*known, ours, origin.now));
     roster_.touch(sender, origin.now);
+    // A member works on when the disk is full; what it says of itself is for lists.
     if (const auto kept = take_meta(sender, request.meta(), origin.now); !kept) {
-      return fail(cannot_store(kept.error()));
+      LOG(warn, "server", "cannot store what {} says of itself: {}", known->name,
+          kept.error().message);
     }
   } else {
     TRY(admit(sender, request, ours, origin));
@@ -90,21 +106,22 @@ Expected<LoginResponse, Status> Login::handle(const crypto::PublicKey& sender,
   auto& reply = *response.mutable_trellis();
   reply.set_name(peer.name);
   reply.set_domain(roster_.network().domain);
-  if (peer.key_name && !peer.key_complete) {
+  if (peer.key_name && !files_.is_complete(*peer.key_name)) {
     reply.set_key_wanted(true);
     reply.set_key_offset(std::min(files_.size(*peer.key_name), key_bytes_));
+  }
+  if (const std::string wanted = label_of(request.meta().hostname());
+      admitted && wanted != peer.name) {
+    reply.add_warnings("another machine is named " + wanted + ": this one is " + peer.name);
   }
   return response;
 }
 
 Expected<void, Status> Login::admit(const crypto::PublicKey& sender, const LoginRequest& request,
                                     const std::optional<OwnAgent>& ours, const Origin& origin) {
-  const Status not_member{
-      StatusCode::PermissionDenied,
-      "no peer auth method provided, please use a setup key or interactive SSO login"};
-  if (request.setup_key().empty()) return fail(not_member);
+  if (request.setup_key().empty()) return fail(not_a_member());
   const auto setup_key = control::SetupKey::parse(request.setup_key());
-  if (setup_key && setup_key->is_nil()) return fail(not_member);
+  if (setup_key && setup_key->is_nil()) return fail(not_a_member());
   if (!setup_key) {
     log_refusal(KeyRefusal::Unknown, origin);
     return fail(bad_setup_key());
@@ -114,7 +131,11 @@ Expected<void, Status> Login::admit(const crypto::PublicKey& sender, const Login
   introduction.host_name = claim(request.meta().hostname());
   introduction.version = claim(request.meta().netbird_version());
   introduction.system = claim(request.meta().go_os());
-  if (ours) introduction.key_name = ours->key_name;
+  if (ours && ours->key_name) {
+    TRY(check_free(*ours->key_name));
+    introduction.key_name = ours->key_name;
+    introduction.key_complete = files_.is_complete(*ours->key_name);
+  }
   const auto admitted = roster_.admit(introduction, *setup_key, origin.now);
   if (!admitted) {
     if (const auto* refusal = std::get_if<KeyRefusal>(&admitted.error())) {
@@ -128,29 +149,47 @@ Expected<void, Status> Login::admit(const crypto::PublicKey& sender, const Login
   return {};
 }
 
+Expected<void, Status> Login::check_free(const KeyName& name) const {
+  for (const auto& [key, peer] : roster_.peers()) {
+    if (peer.key_name != name) continue;
+    return fail(Status{StatusCode::FailedPrecondition,
+                       "another machine has this Rosenpass key: make a new one (remove what was "
+                       "copied from it)"});
+  }
+  return {};
+}
+
 /// A key that a machine named at its first login stays, until an administrator says otherwise: else
 /// who has its WireGuard key could bring a Rosenpass key of his own, or none.
 Expected<void, Status> Login::check_key(const PeerRecord& peer, const std::optional<OwnAgent>& ours,
                                         WallTime now) {
   const std::optional<KeyName> named = ours ? ours->key_name : std::nullopt;
-  if (named == peer.key_name) return {};
   PeerRecord changed = peer;
-  if (!peer.key_name) {
-    changed.key_name = named;  // a stock agent before
+  if (named == peer.key_name) {
+    if (!named || peer.key_complete || !files_.is_complete(*named)) return {};
+    changed.key_complete = true;  // we ended between the file and the record
+    return store(changed, now);
+  }
+  if (!peer.key_name) {  // a stock agent before
+    TRY(check_free(*named));
+    changed.key_name = named;
     changed.key_complete = files_.is_complete(*named);
-    if (const auto stored = roster_.update(changed, now); !stored) {
-      return fail(cannot_store(stored.error()));
-    }
-    return {};
+    return store(changed, now);
   }
-  if (named && named != peer.asked_key) {
-    changed.asked_key = named;
+  const KeyName asked = named.value_or(kNoKey);
+  if (asked != peer.asked_key) {
+    changed.asked_key = asked;
     LOG(warn, "server", "machine {} came with another Rosenpass key and was refused", peer.name);
-    if (const auto stored = roster_.update(changed, now); !stored) {
-      return fail(cannot_store(stored.error()));
-    }
+    TRY(store(changed, now));
   }
-  return fail(other_key());
+  return fail(other_key(peer.name));
+}
+
+Expected<void, Status> Login::store(const PeerRecord& peer, WallTime now) {
+  if (const auto stored = roster_.update(peer, now); !stored) {
+    return fail(cannot_store(stored.error()));
+  }
+  return {};
 }
 
 Result<> Login::take_meta(const crypto::PublicKey& sender, const PeerSystemMeta& meta,

@@ -19,6 +19,9 @@ namespace trellis::server {
 /// Which start of an agent of ours it is.
 using Instance = Bytes<16>;
 
+/// As `PeerRecord::asked_key`: the machine came without a Rosenpass key.
+inline constexpr KeyName kNoKey{};
+
 /// What an agent of ours says of itself in Login and Sync.
 struct OwnAgent {
   Instance instance{};
@@ -60,6 +63,8 @@ class Login {
                                      const std::optional<OwnAgent>& ours, const Origin& origin);
   Expected<void, grpc::Status> check_key(const PeerRecord& peer,
                                          const std::optional<OwnAgent>& ours, WallTime now);
+  Expected<void, grpc::Status> check_free(const KeyName& name) const;
+  Expected<void, grpc::Status> store(const PeerRecord& peer, WallTime now);
   void log_refusal(KeyRefusal refusal, const Origin& origin);
 
   Roster& roster_;
@@ -70,6 +75,8 @@ class Login {
   int logged_now_ = 0;
 };
 
+/// To who is not a member and does not ask to be one, in the words of stock servers.
+grpc::Status not_a_member();
 /// Of an error of the store.
 grpc::Status cannot_store(const Error& error);
 

@@ -137,11 +137,13 @@ const MapWriter::Update* MapWriter::update(std::uint64_t base) {
   return &*made;
 }
 
-ByteVector MapWriter::last_map() {
+ByteVector MapWriter::last_map(const PeerRecord& gone) const {
   SyncResponse response;
+  *response.mutable_peer_config() = peer_config(gone);
   response.set_remote_peers_is_empty(true);
   NetworkMap& map = *response.mutable_network_map();
   map.set_serial(roster_.serial());
+  *map.mutable_peer_config() = response.peer_config();
   map.set_remote_peers_is_empty(true);
   map.set_firewall_rules_is_empty(true);
   map.set_route_firewall_rules_is_empty(true);

@@ -35,7 +35,7 @@ class MapWriter {
   };
   const Update* update(std::uint64_t base);
   /// To a machine that was removed: nobody is left for it. [netbird-wire 2.12]
-  ByteVector last_map();
+  ByteVector last_map(const PeerRecord& gone) const;
 
  private:
   /// Forgets what was encoded of machines that have changed since.
@@ -45,7 +45,7 @@ class MapWriter {
   const Roster& roster_;
   std::map<std::pair<crypto::PublicKey, bool>, std::string> entries_;
   std::map<std::uint64_t, std::optional<Update>> updates_;  // by base
-  std::uint64_t serial_ = 0;  // that both are of
+  std::uint64_t serial_ = 0;                                // that both are of
 };
 
 }  // namespace trellis::server

@@ -212,6 +212,7 @@ Expected<const PeerRecord*, std::variant<KeyRefusal, Error>> Roster::admit(
   peer.v4 = *address;
   peer.v6 = v6_of(*address);
   peer.key_name = introduction.key_name;
+  peer.key_complete = introduction.key_complete;
   peer.ephemeral = key.ephemeral;
   peer.setup_key = key.id;
   peer.created = now;

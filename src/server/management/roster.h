@@ -26,6 +26,7 @@ struct Introduction {
   std::string version;
   std::string system;
   std::optional<KeyName> key_name;
+  bool key_complete = false;
 };
 
 /// Who is in the network. Each change is in the store before it is in memory, and gives the map a
@@ -57,6 +58,8 @@ class Roster {
   void touch(const crypto::PublicKey& key, WallTime now);
 
   // Setup keys.
+  /// Why it admits nobody; nothing: it does.
+  static std::optional<KeyRefusal> refusal_of(const SetupKeyRecord& key, WallTime now);
   Result<> put_setup_key(const SetupKeyRecord& key);
 
   /// What changed after `serial`: WireGuard keys of machines that are new, changed or gone. Nothing
@@ -69,7 +72,6 @@ class Roster {
   std::uint64_t next_serial(WallTime now) const;
   std::optional<IpAddress> free_address();
   IpAddress v6_of(const IpAddress& v4) const;
-  static std::optional<KeyRefusal> refusal_of(const SetupKeyRecord& key, WallTime now);
 
   Store& store_;
   Random& random_;

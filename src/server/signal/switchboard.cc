@@ -5,24 +5,25 @@ namespace trellis::server {
 using grpc::Status;
 using grpc::StatusCode;
 
-Expected<void, Status> Switchboard::may_send(const std::optional<crypto::PublicKey>& proven,
+Expected<void, Status> Switchboard::may_send(const Session& session,
                                              const crypto::PublicKey& sender) const {
   const PeerRecord* peer = roster_.find(sender);
   if (!peer) return fail(Status{StatusCode::PermissionDenied, "the sender is not a member"});
-  const bool must_prove = proven.has_value() || peer->key_name.has_value();
-  if (must_prove && proven != sender) {
-    return fail(Status{StatusCode::PermissionDenied, "log in on this connection first"});
-  }
-  return {};
+  const auto member = session.member();
+  const bool his = member ? member == sender : session.claimed == sender && !peer->key_name;
+  if (his) return {};
+  return fail(Status{StatusCode::PermissionDenied, "this connection is not the sender's"});
 }
 
 Expected<std::optional<CallRef>, Status> Switchboard::enter(
     CallRef call, const crypto::PublicKey& machine,
     const std::optional<crypto::PublicKey>& proven) {
-  if (!roster_.find(machine)) {
-    return fail(Status{StatusCode::PermissionDenied, "this machine is not a member"});
-  }
+  const PeerRecord* peer = roster_.find(machine);
+  if (!peer) return fail(Status{StatusCode::PermissionDenied, "this machine is not a member"});
   const bool is_proven = proven == machine;
+  if (proven && !is_proven) {
+    return fail(Status{StatusCode::PermissionDenied, "this connection is another machine's"});
+  }
   std::optional<CallRef> displaced;
   if (const auto it = entries_.find(machine); it != entries_.end()) {
     if (it->second.proven && !is_proven) {
@@ -30,8 +31,11 @@ Expected<std::optional<CallRef>, Status> Switchboard::enter(
                          "this machine is here already, and has proven that it is"});
     }
     displaced = it->second.call;
-    by_call_.erase(it->second.call);
   }
+  if (peer->key_name && !is_proven) {
+    return fail(Status{StatusCode::Unauthenticated, "this machine proves who it is: log in first"});
+  }
+  if (displaced) by_call_.erase(*displaced);
   entries_[machine] = {call, is_proven};
   by_call_[call] = machine;
   return displaced;

@@ -20,9 +20,9 @@ class Switchboard {
  public:
   explicit Switchboard(const Roster& roster) : roster_(roster) {}
 
-  /// Whether a message may be sent in the name of `sender` over a connection that has proven to be
-  /// `proven`'s.
-  Expected<void, grpc::Status> may_send(const std::optional<crypto::PublicKey>& proven,
+  /// Whether a message may be sent in the name of `sender` over this connection: it has proven that
+  /// it is his, or it is registered for him, a stock agent.
+  Expected<void, grpc::Status> may_send(const Session& session,
                                         const crypto::PublicKey& sender) const;
 
   /// From now on messages to `machine` go to `call`. Gives the call that has lost them, if any: to
@@ -35,8 +35,8 @@ class Switchboard {
   /// The machine was removed: its call, to be ended.
   std::optional<CallRef> remove(const crypto::PublicKey& machine);
 
-  /// Where a message goes; nothing if the receiver is not there, or the two may not talk: then it is
-  /// dropped without a word. [netbird-wire 3.3, pair rule 11]
+  /// Where a message goes; nothing if the receiver is not there, or the two may not talk: then it
+  /// is dropped without a word. [netbird-wire 3.3, pair rule 11]
   std::optional<CallRef> route(const crypto::PublicKey& sender,
                                const crypto::PublicKey& receiver) const;
 

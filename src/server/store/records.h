@@ -34,7 +34,8 @@ struct PeerRecord {
   IpAddress v4;
   IpAddress v6;
   std::optional<KeyName> key_name;   // of its Rosenpass key, pinned; nothing: a stock agent
-  std::optional<KeyName> asked_key;  // another one that it named later, until `peer trust`
+  std::optional<KeyName> asked_key;  // another one that it named later, until `peer trust`; all
+                                     // zero: it came without one
   bool key_complete = false;         // the bytes of that key are here
   bool ephemeral = false;            // forgotten when it has been away for a while
   std::string setup_key;             // id of the one that let it in

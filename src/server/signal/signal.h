@@ -1,0 +1,47 @@
+#pragma once
+
+#include "server/signal/switchboard.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace trellis::server {
+
+/// Forwards sealed messages between members. It keeps none: what cannot be delivered at once is
+/// dropped, and agents try again. [netbird-wire 3]
+class Signal {
+ public:
+  /// Of messages that wait for one slow receiver; what comes on top is dropped. Some four offers of
+  /// stock agents, which have a key of half a megabyte in each.
+  static constexpr std::size_t kQueuedBytesMax = 2 << 20;
+
+  struct Counters {
+    std::uint64_t forwarded = 0;
+    std::uint64_t dropped = 0;  // receiver absent, slow, or none of the sender's business
+  };
+
+  /// Both must outlive it.
+  Signal(const Roster& roster, Calls& calls) : calls_(calls), switchboard_(roster) {}
+
+  /// ConnectStream began: headers are sent at once, or it is refused.
+  void connect(Session& session, CallRef call, const grpc::Metadata& metadata);
+  /// Send: the answer is empty, whatever became of the message.
+  void send(const Session& session, CallRef call, ByteView message);
+  /// A message on ConnectStream, where agents normally send none.
+  void forward_from_stream(const Session& session, CallRef call, ByteView message);
+  void handle_end(CallRef call) { switchboard_.leave(call); }
+  /// No member any more.
+  void remove(const crypto::PublicKey& machine);
+
+  const Counters& counters() const { return counters_; }
+  std::size_t registered() const { return switchboard_.size(); }
+
+ private:
+  Expected<void, grpc::Status> forward(const Session& session, ByteView message);
+
+  Calls& calls_;
+  Switchboard switchboard_;
+  Counters counters_;
+};
+
+}  // namespace trellis::server
