@@ -22,10 +22,10 @@ void Sim::attach(const Endpoint& at, SimHost& host) {
   addresses_[at] = &host;
   for (Machine& machine : machines_) {
     if (machine.host != &host) continue;
-    machine.address = at;
+    machine.addresses.push_back(at);
     return;
   }
-  machines_.push_back({&host, at, std::nullopt});
+  machines_.push_back({&host, {at}, std::nullopt});
 }
 
 void Sim::detach(const Endpoint& at) {
@@ -33,14 +33,10 @@ void Sim::detach(const Endpoint& at) {
   if (found == addresses_.end()) return;
   SimHost* const host = found->second;
   addresses_.erase(found);
-  for (const auto& [address, other] : addresses_) {
-    if (other != host) continue;
-    for (Machine& machine : machines_) {
-      if (machine.host == host && machine.address == at) machine.address = address;
-    }
-    return;
+  for (Machine& machine : machines_) {
+    if (machine.host == host) std::erase(machine.addresses, at);
   }
-  std::erase_if(machines_, [host](const Machine& machine) { return machine.host == host; });
+  std::erase_if(machines_, [](const Machine& machine) { return machine.addresses.empty(); });
 }
 
 void Sim::move(const Endpoint& from, const Endpoint& to) {
@@ -77,7 +73,13 @@ void Sim::flush() {
   for (const Machine& machine : machines_) {
     if (!awake(machine)) continue;
     while (auto datagram = machine.host->poll_transmit()) {
-      datagram->from = machine.address;
+      const auto source = source_of(machine, datagram->to);
+      if (!source) {  // no route
+        ++counters_.sent;
+        ++counters_.lost;
+        continue;
+      }
+      datagram->from = *source;
       send(*std::move(datagram));
     }
   }
@@ -182,6 +184,13 @@ std::optional<TimePoint> Sim::next_event() const {
     next = earlier(next, due);
   }
   return next;
+}
+
+std::optional<Endpoint> Sim::source_of(const Machine& machine, const Endpoint& to) {
+  for (auto it = machine.addresses.rbegin(); it != machine.addresses.rend(); ++it) {
+    if (it->address.family() == to.address.family()) return *it;
+  }
+  return std::nullopt;
 }
 
 Sim::Machine* Sim::machine_at(const Endpoint& at) {

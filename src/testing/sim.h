@@ -45,8 +45,9 @@ struct LinkFaults {
 
 /// A network in virtual time, in one thread, from a seed: the same seed, the same run.
 ///
-/// Addresses are the hosts' names. A host may be attached at several; it sends from the one that
-/// was attached last. What goes to an address where nobody is attached is lost.
+/// Addresses are the hosts' names. A host may be attached at several; it sends from the one of the
+/// receiver's family that was attached last, and to a family that it has no address of, nowhere.
+/// What goes to an address where nobody is attached is lost.
 class Sim {
  public:
   explicit Sim(std::uint64_t seed, LinkFaults faults = {});
@@ -96,7 +97,7 @@ class Sim {
  private:
   struct Machine {
     SimHost* host;
-    Endpoint address;  // it sends from here
+    std::vector<Endpoint> addresses;  // in the order in which they were attached
     std::optional<TimePoint> asleep_until;
   };
 
@@ -107,6 +108,7 @@ class Sim {
   void schedule(const LinkFaults& faults, SimDatagram datagram);
   const LinkFaults& faults_between(const Endpoint& from, const Endpoint& to) const;
   std::optional<TimePoint> next_event() const;
+  static std::optional<Endpoint> source_of(const Machine& machine, const Endpoint& to);
   Machine* machine_at(const Endpoint& at);
   bool awake(const Machine& machine) const;
 
