@@ -72,6 +72,8 @@ class MeshLink {
 
   std::optional<Endpoint> path() const;
   PathStatus status() const;
+  /// What may be a way, best first, for diagnosis.
+  const std::vector<ice::CandidatePair>& candidates() const { return agent_.pairs(); }
   const crypto::PublicKey& peer() const { return config_.peer; }
   const ice::Credentials& local_credentials() const { return agent_.local_credentials(); }
   const ice::Agent::Counters& counters() const { return agent_.counters(); }
