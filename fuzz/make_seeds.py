@@ -459,6 +459,68 @@ def uplink_scripts() -> dict[str, bytes]:
     }
 
 
+def stun_messages() -> dict[str, bytes]:
+    """Those of the RFC and of stock NetBird, and some that are wrong."""
+    files = (VECTORS / "stun" / "rfc5769.json", VECTORS / "netbird" / "stun.json")
+    found = {f"{file.stem}-{message['name'].replace(' ', '-')}": bytes.fromhex(message["datagram"])
+             for file in files for message in json.loads(file.read_text())["messages"]}
+    attributes = {"error": "00090004000004570000", "unknown": "7001000161000000",
+                  "mapped-v6": "00200014000200010000000000000000000000000000000000",
+                  "late-integrity": "00080014" + "00" * 20 + "000600016100 0000".replace(" ", "")}
+    for name, text in attributes.items():
+        body = bytes.fromhex(text)
+        body += bytes(-len(body) % 4)
+        found[name] = struct.pack(">HHI", 1, len(body), 0x2112A442) + bytes(12) + body
+    return found
+
+
+def candidate_lines() -> dict[str, str]:
+    host = "1 1 udp 2130706431 10.77.0.4 51820 typ host"
+    return {"host": host, "prefixed": "candidate:" + host, "attribute": "a=candidate:" + host,
+            "v6": "2 1 UDP 2130706431 2001:db8::1 51820 typ host",
+            "srflx": "3 1 udp 1694498815 203.0.113.5 40000 typ srflx raddr 0.0.0.0 rport 51820",
+            "prflx": "4 1 udp 1 203.0.113.5 1 typ prflx raddr 10.0.0.1 rport 1 generation 0",
+            "relay": "5 1 udp 16777215 203.0.113.5 1 typ relay raddr fd00::1 rport 7",
+            "stock": host + " ufrag KEDFnpJphdiOsdmv cid l+bDKgDS7locOhD+GjJKGUsUuJd3oZb+",
+            "tcp": "6 1 tcp 1 10.0.0.1 9 typ host tcptype active",
+            "name": "7 1 udp 1 somebody.local 1 typ host", "component": "8 2" + host[3:],
+            "mapped": "9 1 udp 1 ::ffff:10.0.0.1 1 typ host",
+            "credentials": "jwkcrnimqqmurevk:kebreazwwljehenwrqlqtigplbranlaa"}
+
+
+# Steps of mesh_link: see step() there.
+(LINK_MS, LINK_S, LINK_TO_US, LINK_TO_THEM, LINK_DIVERTED, LINK_ASKED, LINK_ANSWERED, LINK_CHANGED,
+ LINK_RAW, LINK_NAMED, LINK_HEARD, LINK_RESTART) = range(12)
+
+
+def link_scripts() -> dict[str, bytes]:
+    def ms(duration: int) -> list[int]:
+        return [LINK_MS, *duration.to_bytes(2, "big")]
+
+    up = [LINK_TO_THEM, LINK_TO_US] * 4
+    alive = (ms(2400) + up) * 3
+    scripts = {
+        "up": up + alive,
+        "silent": up + ms(2500) * 8 + [LINK_S, 20] * 4 + up,
+        "moved": up + ms(2400) + [LINK_DIVERTED, 9, LINK_TO_THEM] * 4 + alive,
+        "asleep": up + [LINK_S, 255] + up + alive,
+        "restarts": up + [LINK_RESTART] + up + [LINK_RESTART] * 5 + ms(500) * 5,
+        "heard": up + [LINK_HEARD, 7, LINK_HEARD, 8] + alive,
+        "named": up + [LINK_NAMED, 2, 1, 0, 2, 0, 255, 255, 200, 0] + alive
+        + [LINK_NAMED, 45, *(b for n in range(45) for b in (n, 0, n, n % 4))] + alive,
+        "many-addresses": up + [b for n in range(40) for b in (LINK_ASKED, n, 15, n, 1, 255, 0)]
+        + alive,
+        "nominates": up + [LINK_ASKED, 200, 3, 1, 9, *ms(1), LINK_TO_US, LINK_ASKED, 200, 3, 2, 9],
+        "conflicts": up + [LINK_ASKED, 2, 2, 1, 255, LINK_ASKED, 2, 4, 1, 255, LINK_ASKED, 2, 2, 1, 0,
+                           LINK_ASKED, 2, 4, 1, 0] + alive,
+        "answers": ms(200) + [b for n in range(12) for b in (LINK_ANSWERED, 2, n, n)] + alive,
+        "changed": up + [b for n in range(30) for b in (LINK_CHANGED, n, 0, 4 * n, 1, 2)],
+        "raw": [LINK_RAW, 2, 20] + list(struct.pack(">HHI", 1, 0, 0x2112A442)) + [0] * 12,
+    }
+    return {f"{name}-{first}": bytes([first, *script])
+            for name, script in scripts.items() for first in (0, 1)}
+
+
 def main() -> None:
     for name, data in inner_packets().items():
         seed("inner_ip", name, data)
@@ -490,6 +552,12 @@ def main() -> None:
         seed("dns_message", name, data)
     for name, data in uplink_scripts().items():
         seed("uplink", name, data)
+    for name, data in stun_messages().items():
+        seed("stun_message", name, data)
+    for name, text in candidate_lines().items():
+        seed("candidate_line", name, text)
+    for name, data in link_scripts().items():
+        seed("mesh_link", name, data)
     for name, text in state_files().items():
         seed("state_file", name, text)
     for target, seeds in control_plane().items():
