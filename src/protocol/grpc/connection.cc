@@ -22,6 +22,7 @@ constexpr std::uint64_t kGoAwayOpaque = 0x676f6c6c69727474;
 Connection::Connection(Role role, TimePoint now, const ConnectionLimits& limits)
     : role_(role),
       limits_(limits),
+      loan_{limits.frame_buffer},
       now_(now),
       ping_guard_(limits.ping_interval_min, limits.ping_strikes_max),
       resets_(limits.resets_max, 1min),

@@ -5,6 +5,7 @@
 #include "protocol/grpc/budget.h"
 #include "protocol/grpc/call.h"
 #include "protocol/grpc/event.h"
+#include "protocol/grpc/frame_buffer.h"
 #include "protocol/grpc/headers.h"
 #include "protocol/grpc/pings.h"
 
@@ -35,6 +36,7 @@ struct ConnectionLimits {
   Duration first_request{};  // 0: for ever
   Duration keepalive_interval{};
   Duration keepalive_timeout{};
+  FrameBuffer* frame_buffer = nullptr;
 };
 
 /// One end of a gRPC connection: what `ServerConnection` and `ClientConnection` have in common.
@@ -155,6 +157,7 @@ class Connection {
 
   const Role role_;
   ConnectionLimits limits_;
+  FrameBufferLoan loan_;  // outlives the session
   std::unique_ptr<nghttp2_session, SessionDeleter> session_;
   TimePoint now_;  // of the call that runs
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 // All that is said to nghttp2 and by it.
@@ -57,6 +58,35 @@ using Options = std::unique_ptr<nghttp2_option, Deleter<nghttp2_option, nghttp2_
 using Callbacks =
     std::unique_ptr<nghttp2_session_callbacks,
                     Deleter<nghttp2_session_callbacks, nghttp2_session_callbacks_del>>;
+
+// nghttp2's memory is the heap's, but for the room for a frame. [frame_buffer.h]
+
+void* take_memory(std::size_t size, void* user) {
+  auto& loan = *static_cast<FrameBufferLoan*>(user);
+  if (loan.buffer == nullptr || loan.lent || size != FrameBuffer::kSize) return std::malloc(size);
+  loan.lent = true;
+  return loan.buffer->data();
+}
+
+void give_memory(void* memory, void* user) {
+  auto& loan = *static_cast<FrameBufferLoan*>(user);
+  if (loan.lent && memory == loan.buffer->data()) {
+    loan.lent = false;
+  } else {
+    std::free(memory);
+  }
+}
+
+void* take_zeroed_memory(std::size_t count, std::size_t size, void* /*user*/) {
+  return std::calloc(count, size);
+}
+
+void* change_memory(void* memory, std::size_t size, void* user) {
+  const auto& loan = *static_cast<FrameBufferLoan*>(user);
+  // It has a fixed size; should it ever change, there is no telling how much of it is in use.
+  CHECK(!loan.lent || memory != loan.buffer->data());
+  return std::realloc(memory, size);
+}
 
 Options make_options() {
   nghttp2_option* raw = nullptr;
@@ -220,8 +250,9 @@ void Connection::make_session() {
   const Callbacks callbacks = Http2Callbacks::make();
   const bool server = role_ == Role::Server;
   nghttp2_session* raw = nullptr;
-  const auto make = server ? nghttp2_session_server_new2 : nghttp2_session_client_new2;
-  CHECK(make(&raw, callbacks.get(), this, options.get()) == 0);
+  const auto make = server ? nghttp2_session_server_new3 : nghttp2_session_client_new3;
+  nghttp2_mem memory{&loan_, take_memory, give_memory, take_zeroed_memory, change_memory};
+  CHECK(make(&raw, callbacks.get(), this, options.get(), &memory) == 0);
   session_.reset(raw);
   const std::array<nghttp2_settings_entry, 3> settings{{
       server ? nghttp2_settings_entry{NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, limits_.calls_max}

@@ -8,6 +8,8 @@
 
 namespace trellis::grpc {
 
+class FrameBuffer;
+
 /// What a server lets one connection do and keep.
 struct ServerLimits {
   std::uint32_t calls_max = 100;  // at once; more are refused and may be tried again
@@ -26,6 +28,8 @@ struct ServerLimits {
   Duration first_request = 10s;        // from the start; then the connection is closed
   Duration keepalive_interval{};       // nothing heard for so long: ping. 0: never
   Duration keepalive_timeout = 10s;    // nothing heard after the ping: closed
+  /// Shared by connections of one thread, to save 16 KiB each; must outlive them. Null: its own.
+  FrameBuffer* frame_buffer = nullptr;
 };
 
 /// What a client says about itself, and its bounds.

@@ -19,7 +19,8 @@ struct ServerConnection::State {
                     .ping_strikes_max = limits.ping_strikes_max,
                     .first_request = limits.first_request,
                     .keepalive_interval = limits.keepalive_interval,
-                    .keepalive_timeout = limits.keepalive_timeout}) {}
+                    .keepalive_timeout = limits.keepalive_timeout,
+                    .frame_buffer = limits.frame_buffer}) {}
 
   Connection connection;
 };
