@@ -91,7 +91,8 @@ Result<NetworkState> read_network_state(const std::string& ignored) {
            [&](const NetlinkEntry& entry) {
              auto interface = read_interface(entry);
              if (!interface || (!ignored.empty() && interface->name == ignored)) return;
-             interfaces[interface->index] = *std::move(interface);
+             const std::uint32_t index = interface->index;
+             interfaces[index] = *std::move(interface);
            }));
   TRY(dump(netlink, NetlinkMessage(RTM_GETADDR, 0, ifaddrmsg{}), "listing addresses",
            [&](const NetlinkEntry& entry) {
