@@ -111,7 +111,9 @@ std::string peer_table(const JsonValue& answer) {
                     addresses.empty() ? kNothing : addresses.front(), seen_cell(peer),
                     or_nothing(text_of(peer, "post_quantum_key")), or_nothing(text_of(peer, "tls")),
                     or_nothing(text_of(peer, "version"))});
-    for (const std::string& note : texts_of(peer, "warnings")) notes += name + ": " + note + "\n";
+    for (const std::string& note : texts_of(peer, "warnings")) {
+      notes += fmt::format("{}: {}\n", name, note);
+    }
   }
   if (rows.size() == 1) return "no machines yet: `trellis server setup-key create` admits one\n";
   return fit_columns(rows) + (notes.empty() ? "" : "\n" + notes);

@@ -240,6 +240,7 @@ void Agent::drain_events(TimePoint now) {
     if (!pair) return;  // removed while the event waited
     pair->handle(now, event);
     pin_completed(*pair);
+    if (pair->take_key_wanted()) wanted_.push_back(pair->config().wireguard_key);
   };
   // An event may lead a pair to act on the engines, which may have more to say.
   while (true) {

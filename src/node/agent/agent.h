@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace trellis::agent {
@@ -85,6 +86,8 @@ class Agent {
 
   const std::vector<std::unique_ptr<pair::Pair>>& pairs() const { return pairs_; }
   const pair::Pair* find_pair(const crypto::PublicKey& peer) const;
+  /// The peers for which packets wait while their public keys are not here, each once.
+  std::vector<crypto::PublicKey> take_wanted() { return std::exchange(wanted_, {}); }
   /// What in the list of peers an administrator should look at, though it is in force.
   std::vector<std::string> notices() const;
   const wireguard::Device& wireguard() const { return wireguard_; }
@@ -118,6 +121,7 @@ class Agent {
   std::vector<pair::PeerConfig> peers_;
   std::vector<std::unique_ptr<pair::Pair>> pairs_;  // in the order of the list
   std::map<crypto::PublicKey, pair::Pair*> by_key_;
+  std::vector<crypto::PublicKey> wanted_;
   std::unordered_map<wireguard::PeerId, pair::Pair*> by_wireguard_;
   std::unordered_map<rosenpass::PeerId, pair::Pair*> by_rosenpass_;
 

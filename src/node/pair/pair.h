@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace trellis::pair {
@@ -92,8 +93,10 @@ class Pair {
   bool completed() const { return completions_ > 0; }
   Status status(TimePoint now) const;
   const KeySlots& keys() const { return keys_; }
-  /// User data waits for a peer whose public key is not here yet.
-  bool key_wanted() const { return key_wanted_; }
+  /// User data waits for a peer whose public key is not here yet: told once a packet or so.
+  bool take_key_wanted() { return std::exchange(key_wanted_, false); }
+  /// The peer is listed and not talked to at all: `why_not` says why.
+  bool refused() const { return !refusal_.empty(); }
   /// The session in use was made under the newest key that both ends are known to have.
   bool session_is_current(TimePoint now) const;
 

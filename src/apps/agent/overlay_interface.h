@@ -1,6 +1,6 @@
 #pragma once
 
-#include "apps/warnings.h"
+#include "apps/agent/warnings.h"
 #include "base/address.h"
 #include "base/result.h"
 #include "system/loop.h"

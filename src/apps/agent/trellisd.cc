@@ -1,7 +1,8 @@
 // The agent of one machine. This file is its command line; the work is in static_agent.h.
 
+#include "apps/agent/agent_daemon.h"
+#include "apps/agent/static_agent.h"
 #include "apps/command_line.h"
-#include "apps/static_agent.h"
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/secret_dump.h"
@@ -15,6 +16,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 
 namespace trellis::apps {
 namespace {
@@ -62,25 +64,36 @@ int run(const CommandLine& line, std::optional<system::Daemon> daemon) {
   }
   auto loop = system::Loop::create();
   if (!loop) return report(loop.error());
-  StaticAgent* running = nullptr;
+  std::function<void()> reload;  // once it runs
   auto signals = (*loop)->on_signals({SIGTERM, SIGINT, SIGHUP}, [&](int signal) {
     if (signal != SIGHUP) return (*loop)->stop();
-    if (!running) return;
-    if (const auto done = running->reload(); !done) {
+    if (reload) reload();
+  });
+  if (!signals) return report(signals.error());
+  const auto run_loop = [&](auto& agent, std::function<void()> on_reload) {
+    reload = std::move(on_reload);
+    LOG(info, "trellisd", "running version={} {}", TRELLIS_VERSION,
+        line.agent.peers_file.empty() ? "" : "peers_file=" + line.agent.peers_file);
+    if (daemon) daemon->ready(system::Daemon::Errors::Keep);
+    (*loop)->run();
+    reload = nullptr;
+    agent.reset();
+    LOG(info, "trellisd", "stopped");
+    return kExitDone;
+  };
+  if (line.agent.peers_file.empty()) {
+    auto agent = AgentDaemon::create(**loop, {.state_folder = line.agent.state_folder,
+                                              .control_socket = line.agent.control_socket});
+    if (!agent) return report(agent.error());
+    return run_loop(*agent, [raw = agent->get()] { raw->retry_now(); });
+  }
+  auto agent = StaticAgent::create(**loop, line.agent);
+  if (!agent) return report(agent.error());
+  return run_loop(*agent, [raw = agent->get()] {
+    if (const auto done = raw->reload(); !done) {
       LOG(warn, "trellisd", "nothing was changed: {}", done.error().message);
     }
   });
-  if (!signals) return report(signals.error());
-  auto agent = StaticAgent::create(**loop, line.agent);
-  if (!agent) return report(agent.error());
-  running = agent->get();
-  LOG(info, "trellisd", "running version={} peers_file={}", TRELLIS_VERSION, line.agent.peers_file);
-  if (daemon) daemon->ready(system::Daemon::Errors::Keep);
-  (*loop)->run();
-  running = nullptr;
-  agent->reset();
-  LOG(info, "trellisd", "stopped");
-  return kExitDone;
 }
 
 }  // namespace
@@ -93,11 +106,12 @@ int main(int argc, char** argv) {
   line.agent.control_socket = "/run/trellis/trellisd.sock";
   CLI::App app{
       "trellisd: the agent of a quantum-resistant mesh VPN\n\n"
-      "  trellis keys new && trellisd --static /etc/trellis/peers.toml"};
+      "  trellisd                                  does what `trellis up` and `trellis down` say\n"
+      "  trellisd --static /etc/trellis/peers.toml runs pairs from a file, without a server"};
   app.name("trellisd");
-  app.add_option("--static", line.agent.peers_file, "List of peers; no server is needed")
-      ->required()
-      ->type_name("PEERS.TOML");
+  auto* peers_file =
+      app.add_option("--static", line.agent.peers_file, "List of peers; no server is needed")
+          ->type_name("PEERS.TOML");
   app.add_option("--state", line.agent.state_folder, "Folder of keys and state")
       ->capture_default_str()
       ->type_name("DIR");
@@ -109,7 +123,8 @@ int main(int argc, char** argv) {
       ->type_name("LEVEL");
   app.add_flag("--foreground", line.foreground,
                "Stay in the foreground (else go to the background)");
-  app.add_flag("--check", line.check, "Check peers.toml and keys, and do nothing else");
+  app.add_flag("--check", line.check, "Check peers.toml and keys, and do nothing else")
+      ->needs(peers_file);
   app.set_version_flag("--version", TRELLIS_VERSION);
   app.footer(
       "Exit status: 0 after a clean stop, 1 for anything that is wrong, 2 for a wrong option.");

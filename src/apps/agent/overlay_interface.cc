@@ -1,4 +1,4 @@
-#include "apps/overlay_interface.h"
+#include "apps/agent/overlay_interface.h"
 
 #include "base/log.h"
 #include "system/clock.h"

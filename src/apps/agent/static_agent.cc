@@ -1,4 +1,4 @@
-#include "apps/static_agent.h"
+#include "apps/agent/static_agent.h"
 
 #include "base/log.h"
 #include "system/clock.h"

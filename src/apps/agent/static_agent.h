@@ -1,10 +1,10 @@
 #pragma once
 
+#include "apps/agent/overlay_interface.h"
+#include "apps/agent/state_file.h"
+#include "apps/agent/warnings.h"
 #include "apps/key_store.h"
-#include "apps/overlay_interface.h"
 #include "apps/packet_pump.h"
-#include "apps/state_file.h"
-#include "apps/warnings.h"
 #include "node/agent/agent.h"
 #include "node/agent/control.h"
 #include "node/netmap/peers_file.h"

@@ -1,4 +1,4 @@
-#include "apps/state_file.h"
+#include "apps/agent/state_file.h"
 
 #include "system/clock.h"
 #include "system/secure_file.h"

@@ -1,4 +1,4 @@
-#include "apps/warnings.h"
+#include "apps/agent/warnings.h"
 
 #include "base/log.h"
 
