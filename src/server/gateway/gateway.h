@@ -80,7 +80,8 @@ class Gateway {
   /// open the socket.
   std::string handle_request(TimePoint now, bool may_change, std::string_view request);
 
-  struct State;  // see state.h
+  struct State;  // see state.h, of this module alone
+  const State& state() const { return *state_; }
 
  private:
   explicit Gateway(std::unique_ptr<State> state);

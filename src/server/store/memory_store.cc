@@ -27,12 +27,22 @@ Result<> MemoryStore::commit(const Changes& changes) {
   return {};
 }
 
+void MemoryStore::restore(const Snapshot& snapshot) {
+  network_.reset();
+  peers_.clear();
+  setup_keys_.clear();
+  if (snapshot.network) network_ = snapshot.network->clone();
+  for (const PeerRecord& peer : snapshot.peers) peers_[peer.key] = peer;
+  for (const SetupKeyRecord& key : snapshot.setup_keys) setup_keys_[key.id] = key;
+}
+
 std::uint32_t MemoryKeyFiles::size(const KeyName& name) {
   const auto it = files_.find(name);
   return it == files_.end() ? 0 : static_cast<std::uint32_t>(it->second.bytes.size());
 }
 
 Result<> MemoryKeyFiles::append(const KeyName& name, std::uint32_t offset, ByteView piece) {
+  if (!failure_.empty()) return fail_with(failure_);
   File& file = files_[name];
   if (file.complete || offset != file.bytes.size()) return fail_with("not at the end of the key");
   trellis::append(file.bytes, piece);

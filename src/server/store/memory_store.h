@@ -20,6 +20,8 @@ class MemoryStore final : public Store {
   /// Sees each commit that succeeded.
   std::function<void(const Changes&)> committed;
   std::uint64_t commits() const { return commits_; }
+  /// Takes over what another holds: restores a backup.
+  void restore(const Snapshot& snapshot);
 
  private:
   std::optional<NetworkRecord> network_;
@@ -32,6 +34,8 @@ class MemoryStore final : public Store {
 /// The same for bulk keys.
 class MemoryKeyFiles final : public KeyFiles {
  public:
+  /// While set, `append` fails with this message.
+  void set_failure(std::string message) { failure_ = std::move(message); }
   std::uint32_t size(const KeyName& name) override;
   Result<> append(const KeyName& name, std::uint32_t offset, ByteView piece) override;
   Result<> complete(const KeyName& name) override;
@@ -45,6 +49,7 @@ class MemoryKeyFiles final : public KeyFiles {
     bool complete = false;
   };
   std::map<KeyName, File> files_;
+  std::string failure_;
 };
 
 }  // namespace trellis::server
