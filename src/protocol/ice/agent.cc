@@ -101,7 +101,9 @@ void Agent::set_priority(CandidatePair& pair) const {
 }
 
 void Agent::sort_pairs() {
-  std::ranges::stable_sort(pairs_, std::ranges::greater{}, &CandidatePair::priority);
+  std::ranges::sort(pairs_, [](const CandidatePair& a, const CandidatePair& b) {
+    return a.priority != b.priority ? a.priority > b.priority : a.endpoint() < b.endpoint();
+  });
 }
 
 void Agent::set_role(Role role) {

@@ -26,8 +26,7 @@ TEST(Candidate, IsReadAsItIsWritten) {
 TEST(Candidate, LinesOfOthersAreRead) {
   const char* lines[] = {
       // pion's, with words of its own
-      "2160812347 1 udp 2130706431 10.77.0.4 51820 typ host ufrag abcd cid "
-      "l+bDKgDS7locOhD+GjJKGUsU",
+      "2160812347 1 udp 2130706431 10.77.0.4 51820 typ host ufrag abcd cid l+bDKgDS7locOhD+",
       "candidate:2160812347 1 UDP 2130706431 10.77.0.4 51820 typ host generation 0",
       "a=candidate:2160812347 1 udp 2130706431 10.77.0.4 51820 TYP HOST",
       "  2160812347   1 udp 2130706431\t10.77.0.4 51820 typ host\r\n",

@@ -60,7 +60,7 @@ TEST(StockNetBird, MessagesAreReadThoughAnAttributeFollowsTheirFingerprint) {
     const ByteVector datagram = testing::hex_of(entry["datagram"]);
     const auto message = parse(datagram);
     ASSERT_TRUE(message);
-    EXPECT_EQ(to_hex(message->transaction), entry["transaction"]);
+    EXPECT_EQ(to_hex(message->transaction), entry["transaction"].get<std::string>());
     if (!entry["password"].is_string()) continue;
     EXPECT_TRUE(message->has_fingerprint);
     const auto password = entry["password"].get<std::string>();
