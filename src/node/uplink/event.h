@@ -38,7 +38,7 @@ struct MapChanged {
 /// The server has confirmed the map in force, changed or not: once for each Sync stream.
 struct Synced {};
 
-/// Our key is at the server whole; others can fetch it.
+/// Our key is at the server whole, by this upload or an earlier one; others can fetch it.
 struct KeyUploaded {};
 
 /// Others' messages reach us from now on. Offers that were sent to us before may have been lost.

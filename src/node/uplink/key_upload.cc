@@ -18,10 +18,14 @@ void KeyUpload::start(TimePoint now, const Session& session, std::uint32_t offse
     return;
   }
   retry_.reset();
-  named_ = half_closed_ = answered_ = false;
+  named_ = half_closed_ = answered_ = told_ = false;
   offset_ = offset;
   call_ = session.grpc.start(now, control::kKeyUpload, {}, kTransferLimit);
   pump(session);
+}
+
+void KeyUpload::not_wanted() {
+  if (!call_ && shared_.identity.rosenpass) complete();
 }
 
 void KeyUpload::line_lost() {
@@ -48,9 +52,7 @@ void KeyUpload::handle_end(TimePoint now, const grpc::Status& status) {
     fail_later(now, !status.ok() ? describe(status) : answered_ ? answer_ : "no answer came");
     return;
   }
-  error_.clear();
-  back_off_.reset();
-  shared_.events.emplace_back(KeyUploaded{});
+  complete();
 }
 
 void KeyUpload::pump(const Session& session) {
@@ -82,6 +84,14 @@ std::optional<Transfer> KeyUpload::status() const {
                   .bytes = offset_,
                   .total = static_cast<std::uint32_t>(shared_.identity.rosenpass_public.size()),
                   .error = error_};
+}
+
+void KeyUpload::complete() {
+  retry_.reset();
+  error_.clear();
+  back_off_.reset();
+  if (!told_) shared_.events.emplace_back(KeyUploaded{});
+  told_ = true;
 }
 
 ByteVector KeyUpload::next_piece() {

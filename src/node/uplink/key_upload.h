@@ -11,8 +11,9 @@ class KeyUpload {
  public:
   explicit KeyUpload(Shared& shared);
 
-  /// A Login was answered so. Nothing if it runs already.
-  void start(TimePoint now, const Session& session, std::uint32_t offset);
+  // As the answer to a Login says.
+  void start(TimePoint now, const Session& session, std::uint32_t offset);  // unless it runs
+  void not_wanted();  // the key is there: perhaps by an upload whose answer was lost
   void line_lost();
 
   bool owns(grpc::CallId call) const { return call_ == call; }
@@ -28,6 +29,7 @@ class KeyUpload {
   std::optional<Transfer> status() const;
 
  private:
+  void complete();
   ByteVector next_piece();
   void fail_later(TimePoint now, std::string why);
 
@@ -38,6 +40,7 @@ class KeyUpload {
   bool half_closed_ = false;  // the last one is
   std::string answer_;        // why the key is not complete there; meaningful if answered
   bool answered_ = false;
+  bool told_ = false;  // the owner, that the key is there
   std::optional<TimePoint> retry_;
   BackOff back_off_;
   std::string error_;

@@ -70,6 +70,20 @@ TEST_F(KeysTest, AsksWhereToGoOnWhenTheServerEndsAnUpload) {
   EXPECT_EQ(status().counters.connects, 1U);
 }
 
+TEST_F(KeysTest, TellsThatItsKeyIsThereEvenIfTheAnswerToTheUploadWasLost) {
+  server_.silent = {std::string(control::kKeyUpload)};
+  start_without_key_there();
+  ASSERT_TRUE(net_.run_until(5s, [&] { return server_.uploaded == alice_.rosenpass.size(); }));
+  EXPECT_FALSE(agent_->has<KeyUploaded>());
+  streams_.cut_all(kAliceAt);
+  ASSERT_TRUE(run_until_event<KeyUploaded>(2s));
+  EXPECT_EQ(server_.called(control::kKeyUpload), 1);
+  EXPECT_EQ(status().upload, std::nullopt);
+  streams_.cut_all(kAliceAt);
+  net_.run_for(5s);
+  EXPECT_EQ(agent_->all<KeyUploaded>().size(), 1U);  // it stays there
+}
+
 TEST_F(KeysTest, BringsNothingWithoutAKeyOfItsOwn) {
   server_.members.insert(alice_.public_key);
   agent_ = std::make_unique<TestAgent>(net_, streams_, kAliceAt, kServerAt,

@@ -142,7 +142,11 @@ void Uplink::State::welcome(TimePoint now, LoggedIn login,
   sync_.start(now, standing);
   signal_.start(now, standing);
   fetches_.start_due(now, standing);
-  if (reply.key_wanted()) upload_.start(now, standing, reply.key_offset());
+  if (reply.key_wanted()) {
+    upload_.start(now, standing, reply.key_offset());
+  } else {
+    upload_.not_wanted();
+  }
 }
 
 void Uplink::State::ask_log_out(TimePoint now) {

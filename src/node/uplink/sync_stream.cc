@@ -138,7 +138,8 @@ bool SyncStream::take_update(TimePoint now, const Session& session,
 }
 
 bool SyncStream::adopt(netmap::Map map, const crypto::PublicKey& server) {
-  const bool changed = shared_.map != map || shared_.map_server != server;
+  const bool same_number = shared_.map && shared_.map->serial == map.serial;
+  const bool changed = !same_number || shared_.map_server != server || shared_.map != map;
   shared_.map_server = server;
   error_.clear();
   if (changed) {
