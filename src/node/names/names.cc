@@ -17,6 +17,12 @@ bool asks_for(const dns::Question& question, dns::Type type) {
   return question.type == type || question.type == dns::Type::Any;
 }
 
+/// To ask us for all there is to know of a name of ours is to be served: without the flag, host(1)
+/// and nslookup(1) take the answer for a lame one, and ask the next server.
+dns::Response authoritative() {
+  return {.authoritative = true, .recursion_available = true, .answers = {}, .authorities = {}};
+}
+
 dns::Response refused() { return {.rcode = dns::Rcode::Refused, .answers = {}, .authorities = {}}; }
 
 }  // namespace
@@ -66,7 +72,7 @@ dns::Response Names::resolve(const dns::Question& question) const {
 }
 
 dns::Response Names::resolve_machine(const dns::Question& question) const {
-  dns::Response response{.authoritative = true, .answers = {}, .authorities = {}};
+  dns::Response response = authoritative();
   const auto labels = question.name.labels();
   const std::size_t below = labels.size() - domain_.labels().size();
   const auto machine = below == 1 ? machines_.find(ascii_lower(labels.front())) : machines_.end();
@@ -84,7 +90,7 @@ dns::Response Names::resolve_machine(const dns::Question& question) const {
 
 dns::Response Names::resolve_address(const dns::Question& question, const Prefix& asked,
                                      const Prefix& network) const {
-  dns::Response response{.authoritative = true, .answers = {}, .authorities = {}};
+  dns::Response response = authoritative();
   const auto first = std::ranges::lower_bound(addresses_, asked.address(), {},
                                               [](const auto& entry) { return entry.first; });
   const bool exists = first != addresses_.end() && asked.contains(first->first);

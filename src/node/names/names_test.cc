@@ -127,7 +127,7 @@ TEST(Names, AnswerDigWithTheBytesThatItWants) {
               Transport::Udp);
   ASSERT_TRUE(answer);
   EXPECT_EQ(to_hex(*answer),
-            "44fc8500000100010000000105616c696365077472656c6c697308696e7465726e616c0000010001"
+            "44fc8580000100010000000105616c696365077472656c6c697308696e7465726e616c0000010001"
             "c00c000100010000003c0004645c000100002904d0000000000000");
 }
 
@@ -136,7 +136,7 @@ TEST(Names, OfMachinesHaveTheirAddresses) {
   EXPECT_THAT(a.answers, ElementsAre("bob.trellis.internal. 60 100.92.0.2"));
   EXPECT_THAT(a.authorities, IsEmpty());
   EXPECT_TRUE(a.authoritative());
-  EXPECT_EQ(a.flags, 0x8500);  // QR, AA, RD as asked; no RA: we resolve for nobody
+  EXPECT_EQ(a.flags, 0x8580);  // QR, AA, RD as asked, RA: nobody else need be asked
   EXPECT_THAT(ask("bob.trellis.internal", Type::Aaaa).answers,
               ElementsAre("bob.trellis.internal. 60 fd77:1:2:3::2"));
   EXPECT_THAT(ask("alice.trellis.internal", Type::A).answers,
@@ -206,7 +206,7 @@ TEST(Names, OfOthersAreRefused) {
         "256.0.92.100.in-addr.arpa", "ip6.arpa", "7.7.d.f.ip6.arpa", "localhost"}) {
     const Answer answer = ask(name, Type::A);
     EXPECT_EQ(answer.rcode(), Rcode::Refused) << name;
-    EXPECT_FALSE(answer.authoritative());
+    EXPECT_EQ(answer.flags, 0x8105);  // neither AA nor RA: ask another
     EXPECT_THAT(answer.answers, IsEmpty());
     EXPECT_THAT(answer.authorities, IsEmpty());
   }

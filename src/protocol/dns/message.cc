@@ -28,6 +28,7 @@ constexpr std::uint16_t kOpcodeMask = 0x7800;
 constexpr std::uint16_t kAuthoritative = 0x0400;
 constexpr std::uint16_t kTruncated = 0x0200;
 constexpr std::uint16_t kRecursionDesired = 0x0100;
+constexpr std::uint16_t kRecursionAvailable = 0x0080;
 constexpr std::uint16_t kCheckingDisabled = 0x0010;
 
 /// After the name of a record.
@@ -125,6 +126,7 @@ ByteVector write(const Query& query, const Response& response, bool truncated) {
   header.flags = static_cast<std::uint16_t>(
       kIsResponse | (response.authoritative ? kAuthoritative : 0) | (truncated ? kTruncated : 0) |
       (query.recursion_desired ? kRecursionDesired : 0) |
+      (response.recursion_available ? kRecursionAvailable : 0) |
       (query.checking_disabled ? kCheckingDisabled : 0) | (number(response.rcode) & 0xf));
   header.questions = std::uint16_t{1};
   header.answers = static_cast<std::uint16_t>(truncated ? 0 : response.answers.size());

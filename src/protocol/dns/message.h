@@ -98,6 +98,7 @@ Record authority_record(const Name& zone, std::uint32_t ttl_seconds, const Start
 struct Response {
   Rcode rcode = Rcode::NoError;
   bool authoritative = false;
+  bool recursion_available = false;
   std::vector<Record> answers;
   std::vector<Record> authorities;
 };

@@ -150,10 +150,10 @@ TEST(Compose, WritesAnAuthorityThatIsAPartOfTheQuestion) {
 
 TEST(Compose, WritesANameThatIsNoPartOfTheQuestionInFull) {
   const Query query = parse("123400000001000000000000016103636f6d0000010001");
-  Response response;
+  Response response{.recursion_available = true, .answers = {}, .authorities = {}};
   response.answers.push_back(pointer_record(*Name::parse("b.com"), 1, *Name::parse("c")));
   EXPECT_EQ(to_hex(compose(query, response, Transport::Udp)),
-            "123480000001000100000000016103636f6d0000010001"
+            "123480800001000100000000016103636f6d0000010001"
             "016203636f6d00"
             "000c0001"
             "00000001"
