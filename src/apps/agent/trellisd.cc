@@ -138,7 +138,7 @@ int main(int argc, char** argv) {
   // In the background the working folder is another one.
   for (std::string* path :
        {&line.agent.peers_file, &line.agent.state_folder, &line.agent.control_socket}) {
-    *path = std::filesystem::absolute(*path).string();
+    if (!path->empty()) *path = std::filesystem::absolute(*path).string();
   }
   system::start_logging(level);
   std::optional<system::Daemon> daemon;
