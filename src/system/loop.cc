@@ -71,7 +71,7 @@ void Watch::reset() {
   state_.reset();
 }
 
-struct DuplexWatch::State : std::enable_shared_from_this<DuplexWatch::State> {
+struct DuplexWatch::State {
   State(asio::io_context& io, std::function<void(Ready)> on_ready)
       : descriptor(io), callback(std::move(on_ready)) {}
 
@@ -96,16 +96,16 @@ DuplexWatch::~DuplexWatch() { reset(); }
 
 void DuplexWatch::wait(Ready ready) {
   CHECK(state_ != nullptr);
-  bool State::* const waiting = ready == Ready::Read ? &State::reading : &State::writing;
-  if (state_.get()->*waiting) return;
-  state_.get()->*waiting = true;
+  bool& waiting = ready == Ready::Read ? state_->reading : state_->writing;
+  if (waiting) return;
+  waiting = true;
   const auto what = ready == Ready::Read ? asio::posix::stream_descriptor::wait_read
                                          : asio::posix::stream_descriptor::wait_write;
-  state_->descriptor.async_wait(what, [self = state_->shared_from_this(), waiting,
-                                       ready](const boost::system::error_code& error) {
-    self.get()->*waiting = false;
-    if (self->live && !error) self->callback(ready);
-  });
+  state_->descriptor.async_wait(what,
+                                [self = state_, ready](const boost::system::error_code& error) {
+                                  (ready == Ready::Read ? self->reading : self->writing) = false;
+                                  if (self->live && !error) self->callback(ready);
+                                });
 }
 
 void DuplexWatch::reset() {

@@ -46,9 +46,7 @@ Result<> Stream::State::adopt(Descriptor connected, const Endpoint& from,
 
 void Stream::State::post_advance() {
   if (std::exchange(posted, true)) return;
-  loop.post([weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (!self) return;
+  loop.post([self = shared_from_this()] {
     self->posted = false;
     self->advance();
   });
@@ -238,9 +236,8 @@ void Stream::State::abandon() {
 
 void Stream::State::finish(const std::string& why) {
   const auto self = shared_from_this();
-  const std::string reason = why;  // `why` may be of ours
   abandon();
-  if (events.closed) events.closed(reason);
+  if (events.closed) events.closed(why);
 }
 
 // ---- the owner's side ------------------------------------------------------------------------

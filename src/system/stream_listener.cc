@@ -97,10 +97,16 @@ struct StreamListener::State : std::enable_shared_from_this<StreamListener::Stat
       : loop(loop_of_all), tls(server), options(std::move(what)), on_accept(std::move(how)) {}
 
   Result<> open_doors();
+  Result<> watch(Door& door);
+  void resume();
   void accept_some(Door& door);
   void pause(int error);
   bool admits(const IpAddress& source) const;
   void adopt(Descriptor connection, const Endpoint& from);
+  std::shared_ptr<Slot> count_in(const IpAddress& source);
+  void shake_hands(Descriptor connection, const Endpoint& from, std::optional<TlsSession> session,
+                   const std::shared_ptr<Slot>& slot);
+  static void complain(const Error& error);
   void on_handshake(std::list<Pending>::iterator pending, Slot& slot, const Result<>& done);
   void release(Slot& slot);
   void end_handshake(Slot& slot);
@@ -124,12 +130,7 @@ struct StreamListener::State : std::enable_shared_from_this<StreamListener::Stat
 
 Result<> StreamListener::State::open_doors() {
   sweep_timer = TRY(loop.timer([this] { sweep(); }));
-  resume_timer = TRY(loop.timer([this] {
-    for (Door& door : doors) {
-      auto watch = loop.watch(door.socket.get(), Ready::Read, [this, &door] { accept_some(door); });
-      if (watch) door.watch = *std::move(watch);
-    }
-  }));
+  resume_timer = TRY(loop.timer([this] { resume(); }));
   for (const Endpoint& wanted : options.endpoints) {
     if (!tls && !wanted.address.is_loopback()) {
       return fail_with(
@@ -139,11 +140,23 @@ Result<> StreamListener::State::open_doors() {
     Door& door = doors.emplace_back();
     door.endpoint = wanted;
     door.socket = TRY(listen_on(door.endpoint));
-    door.watch =
-        TRY(loop.watch(door.socket.get(), Ready::Read, [this, &door] { accept_some(door); }));
+    TRY(watch(door));
     endpoints.push_back(door.endpoint);
   }
   return {};
+}
+
+Result<> StreamListener::State::watch(Door& door) {
+  door.watch =
+      TRY(loop.watch(door.socket.get(), Ready::Read, [this, &door] { accept_some(door); }));
+  return {};
+}
+
+void StreamListener::State::resume() {
+  for (Door& door : doors) {
+    if (watch(door)) continue;
+    return resume_timer.arm(boot_now() + options.accept_pause);
+  }
 }
 
 void StreamListener::State::accept_some(Door& door) {
@@ -198,17 +211,24 @@ void StreamListener::State::adopt(Descriptor connection, const Endpoint& from) {
   std::optional<TlsSession> session;
   if (tls) {
     auto made = TlsSession::server(*tls, connection.get());
-    if (!made) {
-      LOG(warn, "stream", "{}", made.error().message);
-      return;
-    }
+    if (!made) return complain(made.error());
     session = *std::move(made);
   }
-  auto slot = std::make_shared<Slot>(weak_from_this(), source);
+  shake_hands(std::move(connection), from, std::move(session), count_in(source));
+}
+
+std::shared_ptr<StreamListener::State::Slot> StreamListener::State::count_in(
+    const IpAddress& source) {
   ++counters.connections;
   ++counters.handshakes;
   ++sources[source].connections;
   ++sources[source].handshakes;
+  return std::make_shared<Slot>(weak_from_this(), source);
+}
+
+void StreamListener::State::shake_hands(Descriptor connection, const Endpoint& from,
+                                        std::optional<TlsSession> session,
+                                        const std::shared_ptr<Slot>& slot) {
   auto stream = std::make_shared<Stream::State>(loop, options.queue_bytes_max);
   stream->slot = slot;
   const auto entry =
@@ -219,6 +239,10 @@ void StreamListener::State::adopt(Descriptor connection, const Endpoint& from) {
   if (!adopted) return on_handshake(entry, *slot, adopted);
   if (pending.size() == 1) arm_sweep();
   stream->advance();
+}
+
+void StreamListener::State::complain(const Error& error) {
+  LOG(warn, "stream", "{}", error.message);
 }
 
 void StreamListener::State::on_handshake(std::list<Pending>::iterator entry, Slot& slot,

@@ -127,5 +127,58 @@ TEST_F(StreamListenerTest, StreamsOutliveTheirListener) {
   EXPECT_TRUE(run_until([&] { return client.closed.has_value(); }));
 }
 
+/// Makes `address` one of ours. Within a namespace.
+void add_address(const char* address) {
+  const std::string command =
+      std::string("ip link set lo up && ip address add ") + address + " dev lo";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+}
+
+Descriptor connect_from(const char* source, const Endpoint& to) {
+  Descriptor socket(
+      ::socket(to.address.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  SocketAddress address{};
+  socklen_t length = to_socket_address(any_port(source), address);
+  CHECK(::bind(socket.get(), &address.any, length) == 0);
+  length = to_socket_address(to, address);
+  CHECK(::connect(socket.get(), &address.any, length) == 0);
+  return socket;
+}
+
+/// How many of four silent clients a listener takes that takes two of each source.
+std::size_t taken_of(const char* server, const std::vector<const char*>& clients) {
+  const TemporaryFolder folder;
+  const auto loop = Loop::create().value();
+  const ServerTls tls = ServerTls::load_or_create(folder.path(), {}).value();
+  const auto listener =
+      StreamListener::listen(*loop, &tls,
+                             {.endpoints = {any_port(server)}, .handshakes_per_source_max = 2},
+                             [](Stream, const Endpoint&) {})
+          .value();
+  std::vector<Descriptor> sockets;
+  for (const char* client : clients) {
+    sockets.push_back(connect_from(client, listener.endpoints().front()));
+  }
+  Timer timer = loop->timer([&] { loop->stop(); }).value();
+  timer.arm(boot_now() + 200ms);
+  loop->run();
+  EXPECT_EQ(listener.counters().handshakes + listener.counters().refused, clients.size());
+  return listener.counters().handshakes;
+}
+
+TEST(StreamListenerSources, AreLimitedByAddressOrByTheirPrefixOf64) {
+  IN_NAMESPACE({
+    for (const char* address : {"192.0.2.1/24", "192.0.2.2/24"}) add_address(address);
+    for (const char* address : {"2001:db8::1/64", "2001:db8::2/64", "2001:db8:1::1/64"}) {
+      add_address((std::string(address) + " nodad").c_str());
+    }
+    EXPECT_EQ(taken_of("192.0.2.1", {"192.0.2.2", "192.0.2.2", "192.0.2.2", "192.0.2.1"}), 3U);
+    EXPECT_EQ(taken_of("127.0.0.1", {"127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1"}), 4U);
+    EXPECT_EQ(
+        taken_of("2001:db8::1", {"2001:db8::1", "2001:db8::2", "2001:db8::2", "2001:db8:1::1"}),
+        3U);
+  });
+}
+
 }  // namespace
 }  // namespace trellis::system

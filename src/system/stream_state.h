@@ -40,7 +40,7 @@ struct Stream::State : std::enable_shared_from_this<Stream::State> {
   void close();
   /// The owner is gone, or a limit is reached: calls back no more.
   void abandon();
-  /// Closed; tells the owner. From the loop only.
+  /// Closed; tells the owner. From the loop only. `why` must not be of `tls`, which ends here.
   void finish(const std::string& why);
 
   void step_handshake();

@@ -15,7 +15,7 @@ namespace {
 
 using openssl::Owned;
 
-constexpr long kDay = 24 * 60 * 60;
+constexpr long kDay = 24L * 60 * 60;
 constexpr int kDaysValid = 30 * 365;
 
 tl::unexpected<Error> certificate_error() {
@@ -139,14 +139,12 @@ Result<std::vector<Owned<X509>>> chain_from_pem(ByteView pem) {
   const Owned<BIO> source = reader_of(pem);
   std::vector<Owned<X509>> chain;
   while (true) {
-    X509* next = X509_new_ex(openssl::library(), nullptr);
-    Owned<X509> certificate(next);
-    if (!next || !PEM_read_bio_X509(source.get(), &next, no_password, nullptr)) {
-      // On failure OpenSSL may have freed what it was given.
-      if (next != certificate.get()) static_cast<void>(certificate.release());
+    X509* certificate = X509_new_ex(openssl::library(), nullptr);
+    if (!certificate || !PEM_read_bio_X509(source.get(), &certificate, no_password, nullptr)) {
+      X509_free(certificate);  // null if OpenSSL has done so
       break;
     }
-    chain.push_back(std::move(certificate));
+    chain.emplace_back(certificate);
   }
   const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
   const std::string why = openssl::last_error();

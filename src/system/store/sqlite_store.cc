@@ -82,7 +82,7 @@ std::optional<PeerRecord> peer_of(const Statement& row) {
   return peer;
 }
 
-std::optional<SetupKeyRecord> setup_key_of(const Statement& row) {
+SetupKeyRecord setup_key_of(const Statement& row) {
   SetupKeyRecord key;
   key.id = row.text(0);
   key.hash = row.text(1);
@@ -222,13 +222,13 @@ Result<Snapshot> SqliteStore::load() {
   }));
   TRY(state_->read_all(kSelectPeers, [&](const Statement& row) {
     auto peer = peer_of(row);
-    if (peer) snapshot.peers.push_back(*std::move(peer));
-    return peer.has_value();
+    if (!peer) return false;
+    snapshot.peers.push_back(*std::move(peer));
+    return true;
   }));
   TRY(state_->read_all(kSelectSetupKeys, [&](const Statement& row) {
-    auto key = setup_key_of(row);
-    if (key) snapshot.setup_keys.push_back(*std::move(key));
-    return key.has_value();
+    snapshot.setup_keys.push_back(setup_key_of(row));
+    return true;
   }));
   return snapshot;
 }
