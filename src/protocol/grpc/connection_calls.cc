@@ -53,11 +53,11 @@ bool Connection::send_message(CallId id, ByteView message) {
 }
 
 void Connection::finish(CallId id, const Status& status, const Metadata& trailers) {
+  forget_events(id);  // its end too, if that is what waits there
   Call* call = find_open(id);
   if (call == nullptr) return;
   send_status(id, *call, status, trailers);
   leave(*call);
-  forget_events(id);
 }
 
 void Connection::send_status(CallId id, Call& call, const Status& status,

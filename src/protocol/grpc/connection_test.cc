@@ -284,6 +284,28 @@ TEST(Connection, StopsAPeerWhoseMessagesNobodyTakes) {
   EXPECT_EQ(wire.server_events.size(), 100U);
 }
 
+TEST(Connection, GivesTheWindowBackWhenACallEndsThatNobodyRead) {
+  Wire wire(1, {.received_bytes_max = 100'000});
+  for (int round = 0; round < 20; ++round) {
+    const CallId call = begin(wire);
+    wire.leave_server_events(true);
+    for (int i = 0; i < 30; ++i) ASSERT_TRUE(wire.client.send_message(call, pattern(10'000)));
+    wire.flush();
+    EXPECT_GT(wire.client.queued_bytes(), 0U) << "the window is shut";
+    if (round % 2 == 0) wire.client.cancel(wire.now(), call);
+    if (round % 2 == 1) wire.server.finish(call, {});
+    wire.flush();
+    wire.leave_server_events(false);
+    wire.flush();
+    EXPECT_EQ(wire.client.queued_bytes(), 0U);
+    wire.server_events.clear();
+  }
+  const CallId call = begin(wire);
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(wire.client.send_message(call, pattern(10'000)));
+  wire.flush();
+  EXPECT_EQ(wire.server_events.size(), 30U);
+}
+
 TEST(Connection, StopsAServerWhoseMessagesNobodyTakes) {
   ClientOptions options{.authority = "x"};
   options.received_bytes_max = 100'000;

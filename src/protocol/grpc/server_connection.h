@@ -45,8 +45,8 @@ class ServerConnection {
   void send_headers(CallId call, const Metadata& metadata = {});
   /// False: the call is gone or finished, or the queue is full. A message is sent whole or not.
   bool send_message(CallId call, ByteView message);
-  /// The status goes out behind the queued messages. No event of this call follows. Nothing if the
-  /// call is gone.
+  /// The status goes out behind the queued messages. No event of this call follows, not even one
+  /// that waits in the queue already. Sends nothing if the call is gone.
   void finish(CallId call, const Status& status, const Metadata& trailers = {});
   /// Of a call, or of all: not yet handed to the transport. Grows with a slow reader.
   std::size_t queued_bytes(CallId call) const;
