@@ -21,8 +21,9 @@ constexpr std::size_t kMemberBytes = 4 << 20;
 /// Agents ping after 30 s of silence; who does not is looked after by us.
 constexpr Duration kKeepalive = 45s;
 
-grpc::ServerLimits limits_of_strangers() {
+grpc::ServerLimits limits_of_strangers(grpc::FrameBuffer& frame_buffer) {
   grpc::ServerLimits limits;
+  limits.frame_buffer = &frame_buffer;
   limits.received_bytes_max = kStrangerBytes;
   limits.keepalive_interval = kKeepalive;
   return limits;
@@ -123,7 +124,7 @@ ConnectionId Gateway::State::open(TimePoint now, const Transport& transport) {
   const IpAddress source = source_key(transport.source);
   const bool admitted = may_open(source);
   Connection& connection =
-      *(connections_[id] = std::make_unique<Connection>(now, limits_of_strangers()));
+      *(connections_[id] = std::make_unique<Connection>(now, limits_of_strangers(frame_buffer_)));
   connection.source_key = source;
   Session& session = connection.session;
   session.connection = id;
@@ -192,8 +193,7 @@ void Gateway::State::go_away(TimePoint now) {
   for (auto& [id, connection] : connections_) {
     const auto calls = connection->calls;
     for (const auto& [call, info] : calls) {
-      management_.handle_end(now, {id, call});
-      signal_.handle_end({id, call});
+      end_call(now, {id, call});
       finish({id, call}, {StatusCode::Unavailable, "the server ends, or starts again"});
     }
     connection->grpc.go_away(now);
@@ -291,8 +291,7 @@ void Gateway::State::note_end(TimePoint now, Connection& connection) {
   LOG(debug, "server", "connection ended source={} reason={}",
       connection.session.source.to_string(), connection.grpc.close_reason());
   for (const auto& [call, info] : std::exchange(connection.calls, {})) {
-    management_.handle_end(now, {id, call});
-    signal_.handle_end({id, call});
+    end_call(now, {id, call});
   }
   management_.connection_closed(now, id);
 }
@@ -306,6 +305,12 @@ void Gateway::State::forget_source(Connection& connection) {
     --strangers_;
   }
   if (it->second.connections == 0) sources_.erase(it);
+}
+
+/// The services hear of it; not if it was they who ended it.
+void Gateway::State::end_call(TimePoint now, CallRef call) {
+  management_.handle_end(now, call);
+  signal_.handle_end(call);
 }
 
 void Gateway::State::handle(TimePoint, Connection& connection, const grpc::CallStarted& event) {
@@ -334,6 +339,7 @@ void Gateway::State::handle(TimePoint now, Connection& connection,
       break;
   }
   if (method.empty()) {
+    end_call(now, call);
     return finish(call, {StatusCode::InvalidArgument, "one request is enough for a call"});
   }
   it->second.method.clear();  // taken
@@ -359,9 +365,7 @@ void Gateway::State::handle(TimePoint, Connection& connection, const grpc::HalfC
 
 void Gateway::State::handle(TimePoint now, Connection& connection, const grpc::CallEnded& event) {
   connection.calls.erase(event.call);
-  const CallRef call{connection.session.connection, event.call};
-  management_.handle_end(now, call);
-  signal_.handle_end(call);
+  end_call(now, {connection.session.connection, event.call});
 }
 
 void Gateway::State::handle(TimePoint now, Connection& connection, const grpc::Ponged& event) {

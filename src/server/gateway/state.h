@@ -1,5 +1,6 @@
 #pragma once
 
+#include "protocol/grpc/frame_buffer.h"
 #include "protocol/grpc/server_connection.h"
 #include "server/gateway/gateway.h"
 #include "server/management/management.h"
@@ -83,6 +84,7 @@ struct Gateway::State final : Calls {
   Management management_;
   Signal signal_;
   GatewayCounters counters_;
+  grpc::FrameBuffer frame_buffer_;  // of all connections
   std::unordered_map<ConnectionId, std::unique_ptr<Connection>> connections_;
   std::deque<ConnectionId> ready_;
 
@@ -100,6 +102,7 @@ struct Gateway::State final : Calls {
   void note_end(TimePoint now, Connection& connection);
   void set_deadline(Connection& connection);
   void forget_source(Connection& connection);
+  void end_call(TimePoint now, CallRef call);
 
   void handle(TimePoint now, Connection& connection, const grpc::CallStarted& event);
   void handle(TimePoint now, Connection& connection, const grpc::MessageReceived& event);

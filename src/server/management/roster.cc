@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kLogMax = 20000;
 constexpr const char* kDomain = "trellis.internal";
-constexpr std::uint32_t kHostBits = 16;
+constexpr std::uint32_t kHosts = 1U << 16;
 
 std::uint64_t milliseconds(WallTime time) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(time.nanoseconds_since_epoch, 0)) /
@@ -38,6 +38,11 @@ IpAddress host_of(const Prefix& network, std::uint32_t host) {
   bytes[2] = static_cast<std::byte>(host >> 8);
   bytes[3] = static_cast<std::byte>(host & 0xff);
   return IpAddress::v4(bytes);
+}
+
+std::uint32_t host_in(const IpAddress& address) {
+  const ByteView bytes = address.bytes();
+  return std::to_integer<std::uint32_t>(bytes[2]) << 8 | std::to_integer<std::uint32_t>(bytes[3]);
 }
 
 NetworkRecord new_network(Random& random) {
@@ -79,9 +84,12 @@ Result<Roster> Roster::open(Store& store, Random& random, WallTime now) {
     LOG(info, "server", "made a new network v4={} v6={}", roster.network_.v4.to_string(),
         roster.network_.v6.to_string());
   }
+  roster.hosts_taken_.assign(kHosts, false);
+  roster.hosts_taken_[0] = roster.hosts_taken_[kHosts - 1] = true;  // network, broadcast
+  roster.hosts_free_ = kHosts - 2;
   for (PeerRecord& peer : snapshot.peers) {
     roster.by_name_[peer.name] = peer.key;
-    roster.by_address_[peer.v4] = peer.key;
+    roster.set_taken(peer.v4, true);
     roster.peers_[peer.key] = std::move(peer);
   }
   for (SetupKeyRecord& key : snapshot.setup_keys) {
@@ -130,13 +138,13 @@ Result<> Roster::commit(Changes changes, const std::optional<crypto::PublicKey>&
   for (const crypto::PublicKey& key : changes.removed_peers) {
     const PeerRecord& gone = peers_.at(key);
     by_name_.erase(gone.name);
-    by_address_.erase(gone.v4);
+    set_taken(gone.v4, false);
     peers_.erase(key);
   }
   for (PeerRecord& peer : changes.put_peers) {
     if (const auto it = peers_.find(peer.key); it != peers_.end()) by_name_.erase(it->second.name);
     by_name_[peer.name] = peer.key;
-    by_address_[peer.v4] = peer.key;
+    set_taken(peer.v4, true);
     const crypto::PublicKey key = peer.key;
     peers_[key] = std::move(peer);
   }
@@ -174,17 +182,23 @@ std::optional<KeyRefusal> Roster::refusal_of(const SetupKeyRecord& key, WallTime
   return std::nullopt;
 }
 
+void Roster::set_taken(const IpAddress& address, bool taken) {
+  const std::uint32_t host = host_in(address);
+  if (hosts_taken_[host] == taken) return;
+  hosts_taken_[host] = taken;
+  if (taken) {
+    --hosts_free_;
+  } else {
+    ++hosts_free_;
+  }
+}
+
 /// A random one, so that the address of a machine that is gone does not at once belong to another.
 std::optional<IpAddress> Roster::free_address() {
-  const std::uint32_t hosts = (1U << kHostBits) - 2;  // neither the network's nor the broadcast
-  if (by_address_.size() >= hosts) return std::nullopt;
-  std::uint32_t host = 1 + static_cast<std::uint32_t>(random_.below(hosts));
-  for (std::uint32_t tried = 0; tried < hosts; ++tried) {
-    const IpAddress address = host_of(network_.v4, host);
-    if (!by_address_.contains(address)) return address;
-    host = host == hosts ? 1 : host + 1;
-  }
-  return std::nullopt;
+  if (hosts_free_ == 0) return std::nullopt;
+  auto host = static_cast<std::uint32_t>(random_.below(kHosts));
+  while (hosts_taken_[host]) host = (host + 1) % kHosts;
+  return host_of(network_.v4, host);
 }
 
 IpAddress Roster::v6_of(const IpAddress& v4) const {

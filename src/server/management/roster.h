@@ -71,6 +71,7 @@ class Roster {
   Result<> commit(Changes changes, const std::optional<crypto::PublicKey>& changed, WallTime now);
   std::uint64_t next_serial(WallTime now) const;
   std::optional<IpAddress> free_address();
+  void set_taken(const IpAddress& address, bool taken);
   IpAddress v6_of(const IpAddress& v4) const;
 
   Store& store_;
@@ -78,7 +79,8 @@ class Roster {
   NetworkRecord network_;
   std::map<crypto::PublicKey, PeerRecord> peers_;
   std::map<std::string, crypto::PublicKey> by_name_;
-  std::map<IpAddress, crypto::PublicKey> by_address_;
+  std::vector<bool> hosts_taken_;  // by the last 16 bits of the address
+  std::size_t hosts_free_ = 0;
   std::map<std::string, SetupKeyRecord> setup_keys_;  // by id
   std::map<std::string, std::string> ids_by_hash_;
   struct Change {
