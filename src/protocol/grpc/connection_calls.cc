@@ -161,6 +161,7 @@ void Connection::drop_queue(Call& call) {
   call.queue.clear();
 }
 
+// What the owner has not taken yet and does not want any more.
 void Connection::forget_events(CallId id) {
   std::erase_if(events_, [&](const Event& event) {
     if (const auto* message = std::get_if<MessageReceived>(&event);

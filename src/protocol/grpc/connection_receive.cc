@@ -138,7 +138,7 @@ void Connection::read_messages(CallId id, Call& call, ByteView data) {
   }
 }
 
-// Flow control: the peer may send as much again, at once or when the owner has read.
+// Flow control: the peer may send as much again, now or when the owner has read.
 void Connection::take_back(std::uint32_t stream, Call& call, std::size_t bytes) {
   if (unread_bytes_ < limits_.received_bytes_max || call.state == CallState::Closing) {
     return consume(stream, bytes);
@@ -147,6 +147,7 @@ void Connection::take_back(std::uint32_t stream, Call& call, std::size_t bytes) 
   windows_owed_ = true;
 }
 
+// When the owner has read enough.
 void Connection::pay_windows() {
   if (!windows_owed_ || unread_bytes_ >= limits_.received_bytes_max) return;
   windows_owed_ = false;
