@@ -1,6 +1,5 @@
 #include "node/link/mesh_link.h"
 
-#include "base/log.h"
 #include "node/link/mesh_links.h"
 
 #include <algorithm>
@@ -77,22 +76,24 @@ PathStatus MeshLink::status() const {
 }
 
 void MeshLink::flush(TimePoint now) {
+  take_events(now);
+  while (auto transmit = agent_.poll_transmit()) {
+    if (links_ != nullptr) links_->send({transmit->to, std::move(transmit->bytes)});
+  }
+  if (links_ != nullptr) links_->update(*this);
+}
+
+void MeshLink::take_events(TimePoint now) {
   while (const auto event = agent_.poll_event()) {
     if (const auto* selected = std::get_if<ice::Selected>(&*event)) {
-      LOG(debug, "link", "path changed address={}", selected->remote.to_string());
       events_.emplace_back(PathChanged{selected->remote});
       since_ = now;
     } else {
-      LOG(debug, "link", "path lost");
       events_.emplace_back(PathLost{});
       since_.reset();
     }
   }
   while (events_.size() > kEventsMax) events_.pop_front();  // only the last one counts
-  while (auto transmit = agent_.poll_transmit()) {
-    if (links_ != nullptr) links_->send({transmit->to, std::move(transmit->bytes)});
-  }
-  if (links_ != nullptr) links_->update(*this);
 }
 
 }  // namespace trellis::link

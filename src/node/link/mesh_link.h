@@ -88,6 +88,7 @@ class MeshLink {
                    ByteView datagram);
   /// Takes what the agent has to tell and to send, and tells `links_` of it.
   void flush(TimePoint now);
+  void take_events(TimePoint now);
 
   Config config_;
   MeshLinks* links_;  // null once it is gone

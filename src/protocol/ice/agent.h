@@ -63,6 +63,7 @@ class Agent {
   Agent(TimePoint now, Config config, Random& random);
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
+  ~Agent() = default;
 
   /// The peer's candidates, as it names them now; they are checked where that can gain something.
   /// Those that it named before and does not any more are forgotten, unless they answer. Of those
