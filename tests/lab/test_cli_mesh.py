@@ -167,7 +167,7 @@ def test_ping_says_who_may_be_meant(agent):
 def test_ping_shows_each_answer(agent):
     """To loopback, which answers without any tunnel."""
     peer = {"name": "bob", "addresses": ["127.0.0.1", "::1"], "post_quantum": True,
-            "protection": "post-quantum", "path": {"kind": "host", "address": "192.0.2.2:51820"}}
+            "protection": "post-quantum", "path": {"kind": "direct", "address": "192.0.2.2:51820"}}
     fake = agent(status("up", done=4, peers=[peer]))
     if trellis(fake, "ping", "bob", "-c", "1").returncode != 0:
         pytest.skip("this user may not ping")
@@ -175,7 +175,7 @@ def test_ping_shows_each_answer(agent):
     lines = result.stdout.splitlines()
     assert len(lines) == 4 and lines[3].startswith("3 sent, 3 answered; ")
     assert lines[0].startswith("bob 127.0.0.1: ")
-    assert lines[0].endswith(" ms, host 192.0.2.2:51820, post-quantum")
+    assert lines[0].endswith(" ms, direct 192.0.2.2:51820, post-quantum")
     answer = json.loads(trellis(fake, "ping", "-6", "bob", "-c", "2", "-i", "0", "--json").stdout)
     assert (answer["address"], answer["sent"], answer["received"]) == ("::1", 2, 2)
     assert all(a["post_quantum"] and a["milliseconds"] < 1000 for a in answer["answers"])

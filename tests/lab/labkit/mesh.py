@@ -123,8 +123,9 @@ class MeshAgent:
         file = self.folder / "setup.key"
         file.touch(mode=0o600)
         file.write_text(key["setup_key"])
-        return ["up", "--server", key["server"], "--setup-key-file", str(file), "--hostname",
-                self.name, "--state", str(self.state), *map(str, options)]
+        name = [] if "--hostname" in options else ["--hostname", self.name]
+        return ["up", "--server", key["server"], "--setup-key-file", str(file), *name, "--state",
+                str(self.state), *map(str, options)]
 
     def join(self, key: dict, *options, check: bool = True):
         """`trellis up`; trellisd must run already (`start()`), or it would belong to nobody."""

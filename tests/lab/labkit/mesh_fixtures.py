@@ -45,9 +45,9 @@ class Mesh:
         wait_for_mesh(agents)
         return agents
 
-    def capture(self, name: str, expression: str = "", **options):
+    def capture(self, of: str, expression: str = "", **options):
         """Captures all that a host sends and receives, from now on."""
-        host = self.hosts[name]
+        host = self.hosts[of]
         return self.lab.capture_interface(host, self.network.end(host).interface, expression,
                                           **options)
 
