@@ -56,9 +56,9 @@ TEST(Mesh, ARestartWithoutAServerBringsThePairsUp) {
   ASSERT_TRUE(sim->run_until(2s, [&] { return sim->all_joined(); }));
   sim->run_for(2s);  // what is worth remembering is written once a second
   sim->crash_server();
-  for (const std::size_t host : {0, 1, 2}) sim->crash(host);
+  for (const std::size_t host : {0U, 1U, 2U}) sim->crash(host);
   sim->run_for(5s);
-  for (const std::size_t host : {0, 1, 2}) sim->start(host);
+  for (const std::size_t host : {0U, 1U, 2U}) sim->start(host);
   EXPECT_TRUE(sim->run_until(3s, [&] { return sim->all_joined(); }));
 }
 

@@ -51,6 +51,7 @@ Node::Node(TimePoint now, std::unique_ptr<agent::Agent> agent, const agent::Iden
       agent_(std::move(agent)),
       memory_(std::move(memory)) {
   options.uplink.strict = options.mode == pair::Mode::Strict;
+  options.uplink.suite = options.suite;
   options.uplink.server_key = memory_.server_key;
   options.uplink.map = memory_.map;
   uplink_ = std::make_unique<uplink::Uplink>(now, uplink_identity(identity, *agent_),

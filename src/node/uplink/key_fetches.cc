@@ -12,7 +12,9 @@
 namespace trellis::uplink {
 
 void KeyFetches::want(const pair::KeyName& name) {
-  const crypto::Suite* const suite = crypto::find_suite(name.suite);
+  const crypto::Suite* const own = shared_.options.suite;
+  const crypto::Suite* const suite =
+      own && own->number == name.suite ? own : crypto::find_suite(name.suite);
   if (!suite || fetches_.contains(name)) return;  // read_map() lets no other suite in
   fetches_.emplace(name, Fetch{.name = name,
                                .total = suite->static_kem->sizes().public_key,

@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "crypto/kem.h"
 #include "node/uplink/event.h"
 #include "node/uplink/status.h"
 
@@ -33,6 +34,7 @@ struct Options {
   Facts facts;
   Bytes<16> instance{};  // random, new at every start of the agent
   bool strict = true;
+  const crypto::Suite* suite = nullptr;  // of our own key, where it is none of crypto's: tests
   /// This machine has never been a member: the setup key, if there is one, goes with the first
   /// Login and saves a round trip.
   bool never_joined = false;
