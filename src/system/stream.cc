@@ -18,12 +18,14 @@ namespace {
 constexpr std::size_t kPiece = 16 << 10;  // a record of TLS
 constexpr int kReadsATurn = 8;            // then the others' turn
 constexpr unsigned kSilenceMs = 30'000;   // without an acknowledgement the connection is dead
+constexpr int kUnsentMax = 128 << 10;     // that the kernel keeps for one who does not read
 constexpr const char* kHungUp = "the other end closed the connection";
 
 void tune(int socket) {
   const int on = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &kSilenceMs, sizeof kSilenceMs);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentMax, sizeof kUnsentMax);
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ class StreamListener {
     std::size_t handshakes_per_source_max = 200;
     Duration handshake_timeout = 10s;
     Duration accept_pause = 1s;  // when the process has no descriptors left
-    std::size_t queue_bytes_max = 256 << 10;
+    std::size_t queue_bytes_max = 64 << 10;
   };
   /// `stream` is ready: call start() on it before returning, or destroy it.
   using OnAccept = std::function<void(Stream stream, const Endpoint& source)>;

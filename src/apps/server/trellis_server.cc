@@ -31,19 +31,18 @@ int report(const Error& error) {
   return kExitFailed;
 }
 
+int check(const ServerHost::Options& options) {
+  if (const auto checked = ServerHost::check(options); !checked) return report(checked.error());
+  std::puts("options and certificate are in order");
+  return kExitDone;
+}
+
 int run(const CommandLine& line, std::optional<system::Daemon> daemon) {
   // Not before the fork: a child does not inherit locks of memory.
   for (const std::string& missing : system::harden_process()) {
     LOG(warn, "server", "{}", missing);
   }
   system::raise_descriptor_limit();
-  if (line.check) {
-    if (const auto checked = ServerHost::check(line.server); !checked) {
-      return report(checked.error());
-    }
-    std::puts("options and certificate are in order");
-    return kExitDone;
-  }
   auto loop = system::Loop::create();
   if (!loop) return report(loop.error());
   ServerHost* running = nullptr;
@@ -146,8 +145,9 @@ int main(int argc, char** argv) {
   }
   apps::make_absolute(line.server);
   system::start_logging(level);
+  if (line.check) return apps::check(line.server);
   std::optional<system::Daemon> daemon;
-  if (!line.foreground && !line.check) {
+  if (!line.foreground) {
     auto started = system::Daemon::start();
     if (!started) return apps::report(started.error());
     daemon = *std::move(started);
