@@ -71,6 +71,9 @@ JoinProgress::Update JoinProgress::observe(const JsonValue& status) {
     update.verdict = Verdict::Refused;
     update.why = error_of(network);
     if (update.why.empty()) update.why = "the server refused, and did not say why";
+  } else if (state == "offline" && !error_of(network).empty()) {
+    update.verdict = Verdict::Offline;
+    update.why = error_of(network);
   } else {
     update.text += error_line(error_of(network));
     return update;

@@ -14,6 +14,7 @@ class JoinProgress {
   enum class Verdict {
     Running,
     Joined,   // the network map is in force
+    Offline,  // an earlier map is in force, and the server cannot be reached; `why` says why
     Refused,  // it will not go on by itself; `why` says what to do
   };
 

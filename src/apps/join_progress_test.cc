@@ -58,6 +58,16 @@ TEST(JoinProgress, TellsAnErrorOnceAndGoesOn) {
   EXPECT_EQ(progress.observe(kUp).verdict, Verdict::Joined);
 }
 
+TEST(JoinProgress, EndsWithTheLastMapWhenTheServerIsAway) {
+  JoinProgress progress(Output::Lines);
+  const auto trying = progress.observe(status(R"({"state":"offline","server":{"error":null}})"));
+  EXPECT_EQ(trying.verdict, Verdict::Running);
+  const auto away =
+      progress.observe(status(R"({"state":"offline","server":{"error":"Connection refused"}})"));
+  EXPECT_EQ(away.verdict, Verdict::Offline);
+  EXPECT_EQ(away.why, "Connection refused");
+}
+
 TEST(JoinProgress, EndsWhenTheServerRefuses) {
   JoinProgress progress(Output::Lines);
   const auto refused =

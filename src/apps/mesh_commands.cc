@@ -86,6 +86,10 @@ Result<std::string> wait_until_up(const AgentPlace& place, const MeshRequest& re
       return summary(status, form, now - started);
     }
     if (update.verdict == JoinProgress::Verdict::Refused) return fail_with(update.why);
+    if (update.verdict == JoinProgress::Verdict::Offline) {
+      show("trellis: warning: by the last map, for the server is away: " + update.why + "\n");
+      return summary(status, form, now - started);
+    }
     if (now >= deadline) {
       if (terminal && form == Form::Text) show("\n");
       const std::string& error = progress.last_error();

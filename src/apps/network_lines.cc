@@ -21,7 +21,11 @@ std::string since(const JsonValue& part) {
 
 std::string network_line(const JsonValue& network) {
   const std::string state = text_of(network, "state");
-  if (state == "down") return labelled("network", "down: `trellis up` brings it up again");
+  if (state == "down") {
+    const bool known = !text_of(object_of(network, "server"), "url").empty();
+    return labelled("network", known ? "down: `trellis up` brings it up again"
+                                     : "none: `trellis up --server URL` joins one");
+  }
   std::string line = state.empty() ? "-" : state;
   const std::string domain = text_of(network, "domain");
   if (!domain.empty()) line += ", " + domain;
@@ -30,10 +34,12 @@ std::string network_line(const JsonValue& network) {
 }
 
 std::string server_line(const JsonValue& server) {
-  const std::string url = text_of(server, "url");
+  // Without the fingerprint, which is for machines.
+  const std::string join_line = text_of(server, "url");
+  const std::string url = join_line.substr(0, join_line.find('#'));
   const std::string state = text_of(server, "state");
   if (url.empty() && state.empty()) return {};
-  std::string line = url + (url.empty() ? "" : ", ") + state + since(server);
+  std::string line = url + (url.empty() || state.empty() ? "" : ", ") + state + since(server);
   const std::string tls = text_of(server, "tls");
   if (!tls.empty()) line += ", " + tls;
   if (const auto next = number_of(server, "next_try_seconds")) {

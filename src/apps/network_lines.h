@@ -26,7 +26,7 @@ bool is_up(const JsonValue& status);
 /// Lines about the network, the server and signal, each with its end; nothing without a network.
 std::string network_lines(const JsonValue& status);
 
-/// How a peer is reached: "host 192.0.2.2:51820, 0.4 ms", or "-".
+/// How a peer is reached: "direct 192.0.2.2:51820, 0.4 ms", or "-".
 std::string path_text(const JsonValue& peer);
 
 }  // namespace trellis::apps

@@ -8,7 +8,7 @@ namespace {
 const JsonValue kStatus = JsonValue::parse(R"({"name":"alice","peers":[
   {"name":"bob","fqdn":"bob.trellis.internal","addresses":["100.64.3.4","fd71::4"],
    "endpoint":"192.0.2.2:51820","post_quantum":true,"protection":"post-quantum",
-   "path":{"kind":"host","address":"192.0.2.2:51820","rtt_milliseconds":0.4}},
+   "path":{"kind":"direct","address":"192.0.2.2:51820","rtt_milliseconds":0.4}},
   {"name":"carol","addresses":["100.64.3.5"],"post_quantum":false,"protection":"plain",
    "endpoint":"192.0.2.3:1","path":null},
   {"name":"dora","addresses":[],"post_quantum":false,"protection":"none"}, 3]})");
@@ -59,7 +59,7 @@ TEST(PingTarget, ThatIsNotThereIsExplained) {
 TEST(PingLine, TellsThePathAndTheProtection) {
   const auto bob = find_ping_target(kStatus, "bob", false);
   EXPECT_EQ(ping_line(*bob, kStatus, 1.416),
-            "bob 100.64.3.4: 1.42 ms, host 192.0.2.2:51820, post-quantum\n");
+            "bob 100.64.3.4: 1.42 ms, direct 192.0.2.2:51820, post-quantum\n");
   const auto carol = find_ping_target(kStatus, "carol", false);
   EXPECT_EQ(ping_line(*carol, kStatus, 10),
             "carol 100.64.3.5: 10.00 ms, 192.0.2.3:1, NOT post-quantum\n");

@@ -52,7 +52,10 @@ void add_peer_rows(std::vector<std::vector<std::string>>& rows, const JsonValue&
 
 std::string host_line(const JsonValue& status) {
   const bool tunnel = !text_of(status, "interface").empty();
-  if (!tunnel && is_in_mesh(status)) return or_nothing(text_of(status, "name")) + "\n";
+  if (!tunnel && is_in_mesh(status)) {
+    const std::string name = text_of(status, "name");
+    return name.empty() ? "" : name + "\n";
+  }
   std::string line = fmt::format("{} on {}", or_nothing(text_of(status, "name")),
                                  or_nothing(text_of(status, "interface")));
   for (const std::string& address : texts_of(status, "addresses")) line += ", " + address;

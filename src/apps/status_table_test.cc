@@ -43,12 +43,12 @@ TEST(StatusTable, ShowsEachPeerAndWhatItLacks) {
 constexpr const char* kMesh = R"({"ok":true,"status":{"name":"alice","interface":"trellis0",
 "addresses":["100.93.1.2/16"],"listen_port":51820,"mode":"strict","warnings":[],
 "network":{"state":"up","name":"alice","domain":"trellis.internal","serial":1790000000000,
-"server":{"url":"https://192.0.2.9","state":"connected","since_seconds":3,"error":null,
+"server":{"url":"https://192.0.2.9#sha256:5a5a","state":"connected","since_seconds":3,"error":null,
 "tls":"X25519MLKEM768","next_try_seconds":null},"signal":{"state":"connected"},"steps":[]},
 "peers":[{"name":"bob","addresses":["100.93.3.4"],"endpoint":"192.0.2.2:51820",
 "post_quantum":true,"protection":"post-quantum","suite":"rosenpass-v02",
 "latest_handshake_seconds":1,"session_key_age_seconds":1,"renewals":0,"received_bytes":1,
-"sent_bytes":1,"path":{"kind":"host","address":"192.0.2.2:51820","rtt_milliseconds":0.42}},
+"sent_bytes":1,"path":{"kind":"direct","address":"192.0.2.2:51820","rtt_milliseconds":0.42}},
 {"name":"carol","addresses":["100.93.3.5"],"post_quantum":false,"path":null,
 "why_not":"no path yet"}]}})";
 
@@ -61,10 +61,11 @@ TEST(StatusTable, OfAMeshShowsTheServerAndThePaths) {
             "server   https://192.0.2.9, connected for 3s, X25519MLKEM768\n"
             "signal   connected\n"
             "\n"
-            "NAME   ADDRESS     PATH                          HANDSHAKE  RX / TX    POST-QUANTUM\n"
-            "bob    100.93.3.4  host 192.0.2.2:51820, 0.4 ms  1s ago     1 B / 1 B  "
+            "NAME   ADDRESS     PATH                            HANDSHAKE  RX / TX    "
+            "POST-QUANTUM\n"
+            "bob    100.93.3.4  direct 192.0.2.2:51820, 0.4 ms  1s ago     1 B / 1 B  "
             "yes: rosenpass-v02, key 1s old, 0 renewals\n"
-            "carol  100.93.3.5  -                             never      0 B / 0 B  "
+            "carol  100.93.3.5  -                               never      0 B / 0 B  "
             "no: no session\n"
             "  why not: no path yet\n");
   const auto peers = peers_json(kMesh);
@@ -83,10 +84,16 @@ TEST(StatusTable, OfAMeshTellsWhatIsWrongWithTheServer) {
             "network  offline\n"
             "server   https://vpn.example, away for 1m 1s, next try in 1s\n"
             "         cannot reach 192.0.2.9:443: Connection refused\n");
-  const auto down =
-      status_table(R"({"ok":true,"status":{"name":"alice","network":{"state":"down"}}})");
+  const auto down = status_table(R"({"ok":true,"status":{"name":"alice","network":{"state":"down",
+"server":{"url":"https://vpn.example#sha256:5a"}},"peers":[],"warnings":[]}})");
   ASSERT_TRUE(down);
-  EXPECT_EQ(*down, "alice\nnetwork  down: `trellis up` brings it up again\n");
+  EXPECT_EQ(*down,
+            "alice\nnetwork  down: `trellis up` brings it up again\n"
+            "server   https://vpn.example\n");
+  const auto none = status_table(
+      R"({"ok":true,"status":{"network":{"state":"down","server":{"url":null}},"peers":[]}})");
+  ASSERT_TRUE(none);
+  EXPECT_EQ(*none, "network  none: `trellis up --server URL` joins one\n");
   const auto alone =
       status_table(R"({"ok":true,"status":{"name":"alice","network":{"state":"up"},"peers":[]}})");
   ASSERT_TRUE(alone);
