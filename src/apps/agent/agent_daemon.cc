@@ -1,10 +1,12 @@
 #include "apps/agent/agent_daemon.h"
 
+#include "apps/key_store.h"
 #include "base/log.h"
 #include "node/agent/control.h"
 #include "node/mesh/control.h"
 #include "system/clock.h"
 #include "system/host_name.h"
+#include "system/random.h"
 #include "system/secure_file.h"
 
 #include <filesystem>
@@ -48,6 +50,7 @@ Result<std::unique_ptr<AgentDaemon>> AgentDaemon::create(system::Loop& loop, Opt
   system::StateFolder folder = TRY(system::StateFolder::open(options.state_folder));
   std::unique_ptr<AgentDaemon> self(new AgentDaemon(loop, std::move(folder)));
   TRY(self->load_network());
+  self->make_keys_early();
   system::IpcServer::Options control;
   control.path = options.control_socket;
   self->control_ = TRY(system::IpcServer::listen(
@@ -57,6 +60,19 @@ Result<std::unique_ptr<AgentDaemon>> AgentDaemon::create(system::Loop& loop, Opt
       }));
   if (self->network_ && self->network_->up) TRY(self->start_agent(std::nullopt));
   return self;
+}
+
+/// While nobody waits: it takes some tenths of a second, minutes on a small machine, which the
+/// first join need not. Without room or right it is tried again, and told, when the keys are
+/// needed.
+void AgentDaemon::make_keys_early() {
+  if (system::file_exists(folder_.file(kWireGuardKeyFile))) return;
+  system::SystemRandom random;
+  if (const auto made = create_keys(folder_, random); !made) {
+    LOG(warn, "trellisd", "{}", made.error().message);
+    return;
+  }
+  LOG(info, "trellisd", "made the keys of this machine");
 }
 
 // ---- what is on disk -------------------------------------------------------------------------

@@ -42,6 +42,7 @@ class AgentDaemon {
   AgentDaemon(system::Loop& loop, system::StateFolder folder)
       : loop_(loop), folder_(std::move(folder)) {}
 
+  void make_keys_early();
   std::string answer(const system::IpcCaller& caller, std::string_view request);
   agent::Json status() const;
   Result<> command(const std::string& name, const agent::Json& request);
