@@ -82,6 +82,7 @@ void* take_zeroed_memory(std::size_t count, std::size_t size, void* /*user*/) {
 }
 
 void* change_memory(void* memory, std::size_t size, void* user) {
+  if (memory == nullptr) return take_memory(size, user);
   const auto& loan = *static_cast<FrameBufferLoan*>(user);
   // It has a fixed size; should it ever change, there is no telling how much of it is in use.
   CHECK(!loan.lent || memory != loan.buffer->data());

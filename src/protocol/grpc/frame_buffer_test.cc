@@ -66,6 +66,18 @@ TEST(FrameBuffer, IsSharedByConnectionsThatWriteInTurns) {
   for (const auto& pair : pairs) pair->expect_all();
 }
 
+TEST(FrameBuffer, IsWhatNghttp2WritesTo) {
+  FrameBuffer shared;
+  Pair pair(1, &shared);
+  const auto used = [&] {
+    const ByteView bytes(shared.data(), FrameBuffer::kSize);
+    return static_cast<std::size_t>(
+        std::ranges::count_if(bytes, [](std::byte b) { return b != std::byte{}; }));
+  };
+  while (pair.step()) continue;
+  EXPECT_GT(used(), 10'000U);
+}
+
 TEST(FrameBuffer, OutlivesConnectionsInAnyOrder) {
   FrameBuffer shared;
   std::vector<std::unique_ptr<Pair>> pairs;
