@@ -239,6 +239,11 @@ void Agent::drain_events(TimePoint now) {
     pair::Pair* pair = pair_of(event.peer);
     if (!pair) return;  // removed while the event waited
     pair->handle(now, event);
+    if constexpr (std::is_same_v<decltype(event), const wireguard::Moved&>) {
+      if (pair->config().path_source == pair::PathSource::Owner) {
+        heard_.push_back({pair->config().wireguard_key, event.endpoint});
+      }
+    }
     pin_completed(*pair);
     if (pair->take_key_wanted()) wanted_.push_back(pair->config().wireguard_key);
   };

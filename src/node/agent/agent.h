@@ -88,6 +88,13 @@ class Agent {
   const pair::Pair* find_pair(const crypto::PublicKey& peer) const;
   /// The peers for which packets wait while their public keys are not here, each once.
   std::vector<crypto::PublicKey> take_wanted() { return std::exchange(wanted_, {}); }
+  /// A peer of PathSource::Owner sent something authentic from another address than its path's:
+  /// worth a check.
+  struct Heard {
+    crypto::PublicKey peer;
+    Endpoint from;
+  };
+  std::vector<Heard> take_heard() { return std::exchange(heard_, {}); }
   /// What in the list of peers an administrator should look at, though it is in force.
   std::vector<std::string> notices() const;
   const wireguard::Device& wireguard() const { return wireguard_; }
@@ -122,6 +129,7 @@ class Agent {
   std::vector<std::unique_ptr<pair::Pair>> pairs_;  // in the order of the list
   std::map<crypto::PublicKey, pair::Pair*> by_key_;
   std::vector<crypto::PublicKey> wanted_;
+  std::vector<Heard> heard_;
   std::unordered_map<wireguard::PeerId, pair::Pair*> by_wireguard_;
   std::unordered_map<rosenpass::PeerId, pair::Pair*> by_rosenpass_;
 

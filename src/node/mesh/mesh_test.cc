@@ -109,6 +109,17 @@ TEST(Mesh, AHostThatMovesIsFollowed) {
   EXPECT_EQ(sim->pair(1, 0)->status(sim->now()).endpoint, sim->address(0));
 }
 
+TEST(Mesh, AMoveThatNobodyAnnouncedIsFollowedWithinSeconds) {
+  auto sim = mesh_of(2);
+  ASSERT_TRUE(sim->run_until(2s, [&] { return sim->all_joined(); }));
+  ASSERT_TRUE(exchange_pings(*sim, 0, 1));
+  sim->move(0);
+  bool followed = false;
+  for (int tries = 0; tries < 5 && !followed; ++tries) followed = exchange_pings(*sim, 0, 1);
+  EXPECT_TRUE(followed);
+  EXPECT_EQ(sim->pair(1, 0)->status(sim->now()).endpoint, sim->address(0));
+}
+
 TEST(Mesh, NeitherRosenpassNorWireGuardMovesAPath) {
   auto sim = mesh_of(2);
   ASSERT_TRUE(sim->run_until(2s, [&] { return sim->all_joined(); }));
@@ -149,6 +160,20 @@ TEST(Mesh, ARenameReachesTheOthersAndDisturbsNoPair) {
   EXPECT_EQ(sim->pair(0, 1), before);
   EXPECT_EQ(sim->pair(0, 1)->config().name, "database");
   EXPECT_TRUE(sim->joined(0, 1));
+}
+
+TEST(Mesh, AKeyForWhichThereWasNoRoomIsFetchedAgain) {
+  auto sim = std::make_unique<MeshSim>(1);
+  sim->start_server();
+  const std::string setup_key = sim->reusable_setup_key();
+  for (const char* name : {"host0", "host1"}) sim->add_host(name);
+  sim->set_disk_full(0, true);
+  for (const std::size_t host : {0U, 1U}) sim->start(host, setup_key);
+  EXPECT_FALSE(sim->run_until(10s, [&] { return sim->all_joined(); }));
+  EXPECT_GT(sim->node(0).uplink().status().counters.key_bytes_received, 0U);
+  sim->set_disk_full(0, false);
+  sim->ping(0, 1);
+  EXPECT_TRUE(sim->run_until(5s, [&] { return sim->all_joined(); }));
 }
 
 TEST(Mesh, ACopyOfAMachineIsRefusedAndTheOriginalStays) {

@@ -235,8 +235,15 @@ void Node::publish_peers(TimePoint now) {
 
 /// True if its key is here already, so that the pair can be told.
 bool Node::want(TimePoint now, Neighbour& neighbour) {
-  if (neighbour.wanted() || !may_talk_to(neighbour.peer)) return false;
+  if (!may_talk_to(neighbour.peer)) return false;
   const netmap::MapPeer& peer = neighbour.peer;
+  if (neighbour.wanted()) {
+    // Perhaps it has another key by now, or the disk had no room for the one that was fetched.
+    if (peer.key_name && cache_.find(*peer.key_name).empty()) {
+      uplink_->fetch_key(now, *peer.key_name);
+    }
+    return false;
+  }
   link::MeshLink::Config config;
   config.own = agent_->wireguard_key();
   config.peer = peer.wireguard_key;
@@ -368,6 +375,10 @@ void Node::settle(TimePoint now) {
   for (const crypto::PublicKey& peer : agent_->take_wanted()) {
     const auto it = neighbours_.find(peer);
     if (it != neighbours_.end() && want(now, it->second)) publish_peers(now);
+  }
+  for (const auto& [peer, from] : agent_->take_heard()) {
+    const auto it = neighbours_.find(peer);
+    if (it != neighbours_.end() && it->second.wanted()) it->second.link->heard_from(now, from);
   }
   while (const auto peer = links_.poll_changed()) follow_link(now, *peer);
 }
