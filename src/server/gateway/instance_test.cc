@@ -1,3 +1,4 @@
+#include "protocol/control/key_text.h"
 #include "server/gateway/fixture_test.h"
 
 #include <gmock/gmock.h>
@@ -109,6 +110,41 @@ TEST_F(InstanceTest, ARefusedCopyHearsNothingOfTheMachine) {
   EXPECT_EQ(copy.status_of(copy.fetch(bob.machine->key_name)).code, StatusCode::PermissionDenied);
   EXPECT_TRUE(bob.client->send_signal(alice.machine->key, "to alice").ok());
   EXPECT_EQ(alice.client->bodies(stream).size(), 1U);
+}
+
+TEST_F(InstanceTest, ARefusedCopyIsNoMemberByTheLoginOfAnotherMachine) {
+  World::Member alice = world.join("alice");
+  World::Member carol = world.join_stock("carol");
+  Client& copy = world.connect(copy_of(*alice.machine), "203.0.113.9");
+  ASSERT_FALSE(copy.log_in().ok());
+  const auto server = control::parse_key_text(copy.server_key().key());
+  const auto channel = control::BoxChannel::create(carol.machine->wireguard, *server);
+  const auto as_carol =
+      copy.ask(control::kLogin,
+               control::seal_message(*channel, wire::management::LoginRequest{}, world.random));
+  ASSERT_TRUE(copy.status_of(as_carol).ok());
+  EXPECT_FALSE(copy.status_of(copy.connect_signal()).ok());
+  EXPECT_EQ(copy.send_signal(carol.machine->key, "x").code, StatusCode::PermissionDenied);
+  EXPECT_EQ(copy.status_of(copy.fetch(alice.machine->key_name)).code, StatusCode::PermissionDenied);
+  const auto leave = copy.ask(control::kLogout, copy.sealed(wire::management::Empty{}));
+  EXPECT_EQ(copy.status_of(leave).code, StatusCode::Unauthenticated);
+  EXPECT_FALSE(world.peer("alice").is_null());
+}
+
+TEST_F(InstanceTest, ManyLoginsAtOnceDoNotTakeThePlaceOfAMachineThatLives) {
+  World::Member alice = world.join("alice");
+  Client& copy = world.connect(copy_of(*alice.machine), "203.0.113.9");
+  copy.server_key();
+  alice.client->stuck = true;  // its answers are on their way
+  std::vector<grpc::CallId> calls;
+  for (int i = 0; i < 40; ++i) calls.push_back(copy.start_login());
+  world.advance(200ms);
+  alice.client->stuck = false;
+  world.advance(3s);
+  for (const auto call : calls) EXPECT_FALSE(copy.status_of(call).ok());
+  EXPECT_EQ(copy.status_of(calls.front()).code, StatusCode::FailedPrecondition);
+  EXPECT_EQ(copy.status_of(calls.back()).code, StatusCode::Unavailable) << "too many";
+  EXPECT_TRUE(alice.client->open);
 }
 
 TEST_F(InstanceTest, OfStockAgentsTheNewestWins) {

@@ -35,13 +35,15 @@ struct Session {
   std::string authority;  // by which the client reached us: "host:port"
   /// Who made such a box.
   std::optional<crypto::PublicKey> proven;
-  /// Somebody logged in here: `proven`, or a stock agent.
+  /// Whose login was granted after that: to have the key alone is not enough.
+  std::optional<crypto::PublicKey> granted;
+  /// Somebody logged in here: `granted`, or a stock agent.
   bool logged_in = false;
   /// Who registered at signal without a proof, as stock agents do.
   std::optional<crypto::PublicKey> claimed;
 
   /// The member at the other end, if it has logged in and proven who it is. Only ours do.
-  std::optional<crypto::PublicKey> member() const { return logged_in ? proven : std::nullopt; }
+  std::optional<crypto::PublicKey> member() const { return logged_in ? granted : std::nullopt; }
   /// A stranger's bounds are narrow.
   bool stranger() const { return !logged_in && !claimed; }
 };

@@ -18,6 +18,10 @@ Origin origin_of(const Session& session, WallTime wall) {
   return {session.nonce, session.source.to_string(), wall};
 }
 
+Status try_again() {
+  return {StatusCode::Unavailable, "other logins of this machine are being decided: try again"};
+}
+
 /// "host" gets the port that its scheme means.
 std::string with_port(const std::string& authority, bool encrypted) {
   const std::size_t colon = authority.rfind(':');
@@ -69,8 +73,9 @@ void Logins::proceed(TimePoint now, WallTime wall, CallRef call, const crypto::P
                      holder->second.instance != agent->instance;
   if (!rival) return answer(wall, call, machine, request, agent);
   const ConnectionId old = holder->second.connection;
-  duels_[call] = {machine, std::move(request), *agent, old, ++pings_, now + kDuelTime};
-  calls_.ping(old, pings_);
+  if (waiting_for(old).size() >= kWaitingMax) return calls_.finish(call, try_again());
+  duels_[call] = {machine, std::move(request), *agent, old, now + kDuelTime};
+  calls_.ping(old, ++pings_);
 }
 
 void Logins::answer(WallTime wall, CallRef call, const crypto::PublicKey& machine,
@@ -83,6 +88,7 @@ void Logins::answer(WallTime wall, CallRef call, const crypto::PublicKey& machin
   if (agent) {
     const auto before = holder(machine);
     holders_[machine] = {call.connection, agent->instance};
+    session->granted = machine;
     if (before && *before != call.connection) {
       calls_.close(*before, "the agent has a newer connection");
     }
@@ -92,21 +98,28 @@ void Logins::answer(WallTime wall, CallRef call, const crypto::PublicKey& machin
   calls_.finish(call, Status{});
 }
 
-void Logins::handle_pong(TimePoint, WallTime wall, ConnectionId connection, std::uint64_t opaque) {
-  for (auto it = duels_.begin(); it != duels_.end(); ++it) {
-    if (it->second.old != connection || it->second.opaque != opaque) continue;
-    const CallRef call = it->first;
-    const Duel duel = std::move(it->second);
-    duels_.erase(it);
-    return refuse_copy(wall, call, duel);
+/// It lives: whoever waits for its place is refused, however many there are. That they ask in such
+/// numbers that not each has a ping of its own helps nobody.
+void Logins::handle_pong(TimePoint, WallTime wall, ConnectionId connection, std::uint64_t) {
+  for (const CallRef call : waiting_for(connection)) {
+    const auto duel = duels_.extract(call);
+    if (duel) refuse_copy(wall, call, duel.mapped());
   }
+}
+
+std::vector<CallRef> Logins::waiting_for(ConnectionId old) const {
+  std::vector<CallRef> calls;
+  for (const auto& [call, duel] : duels_) {
+    if (duel.old == old) calls.push_back(call);
+  }
+  return calls;
 }
 
 void Logins::refuse_copy(WallTime wall, CallRef call, const Duel& duel) {
   const Session* old = calls_.session(duel.old);
   const Session* fresh = calls_.session(call.connection);
   const PeerRecord* peer = roster_.find(duel.machine);
-  if (!old || !fresh || !peer) return;
+  if (!old || !fresh || !peer) return calls_.finish(call, try_again());
   conflicts_[duel.machine] = {fresh->source.to_string(), wall};
   LOG(warn, "server", "{} at {} was refused: the same keys are in use at {}", peer->name,
       fresh->source.to_string(), old->source.to_string());
@@ -129,11 +142,7 @@ void Logins::ended(CallRef call) { duels_.erase(call); }
 
 void Logins::connection_closed(TimePoint now, WallTime wall, ConnectionId connection) {
   std::erase_if(holders_, [&](const auto& entry) { return entry.second.connection == connection; });
-  std::vector<CallRef> free;
-  for (const auto& [call, duel] : duels_) {
-    if (duel.old == connection) free.push_back(call);
-  }
-  for (const CallRef call : free) resume(now, wall, call);
+  for (const CallRef call : waiting_for(connection)) resume(now, wall, call);
 }
 
 void Logins::handle_timeout(TimePoint now, WallTime wall) {
@@ -167,6 +176,9 @@ std::optional<ConnectionId> Logins::holder(const crypto::PublicKey& machine) con
 }
 
 void Logins::forget(const crypto::PublicKey& machine) {
+  if (const auto connection = holder(machine)) {
+    if (Session* session = calls_.session(*connection)) session->granted.reset();
+  }
   holders_.erase(machine);
   conflicts_.erase(machine);
 }

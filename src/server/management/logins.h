@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace trellis::server {
 
@@ -25,6 +26,7 @@ namespace trellis::server {
 class Logins {
  public:
   static constexpr Duration kDuelTime = 1500ms;
+  static constexpr std::size_t kWaitingMax = 32;  // for the place of one connection
 
   /// All must outlive it.
   Logins(const Roster& roster, Login& login, Channels& channels, Calls& calls)
@@ -61,7 +63,6 @@ class Logins {
     wire::management::LoginRequest request;
     OwnAgent agent;
     ConnectionId old{};
-    std::uint64_t opaque = 0;
     TimePoint deadline;
   };
 
@@ -69,6 +70,7 @@ class Logins {
                wire::management::LoginRequest request, const std::optional<OwnAgent>& agent);
   void answer(WallTime wall, CallRef call, const crypto::PublicKey& machine,
               const wire::management::LoginRequest& request, const std::optional<OwnAgent>& agent);
+  std::vector<CallRef> waiting_for(ConnectionId old) const;
   void refuse_copy(WallTime wall, CallRef call, const Duel& duel);
   void resume(TimePoint now, WallTime wall, CallRef call);
 

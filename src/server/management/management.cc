@@ -134,7 +134,7 @@ void Management::log_out(TimePoint now, const Session& session, CallRef call, By
   if (!sender) return calls_.finish(call, sender.error());
   const PeerRecord* peer = roster_.find(*sender);
   if (!peer) return calls_.finish(call, not_a_member());
-  if (session.proven != *sender && (peer->key_name || logins_.holder(*sender))) {
+  if (session.member() != *sender && (peer->key_name || logins_.holder(*sender))) {
     return calls_.finish(call, {StatusCode::Unauthenticated, "this machine proves who it is"});
   }
   LOG(info, "server", "machine {} logged out", peer->name);
