@@ -202,6 +202,8 @@ void ServerHost::pump(ConnectionId id) {
     }
     connection.full = !connection.stream.send(bytes);
   }
+  // Who reads as slowly as he can does not stay for that.
+  if (gateway_->to_close(id)) leave(id, connection);
 }
 
 /// What is queued goes out, then the connection is closed in order; but not for ever.

@@ -84,6 +84,20 @@ TEST_F(ConnectionsTest, WhoDoesNotLogInIsSentAway) {
   EXPECT_TRUE(alice.client->open);
 }
 
+TEST_F(ConnectionsTest, AStrangerWhoTakesNoBytesIsSentAwayAllTheSame) {
+  Client& stranger = world.connect(world.stock_machine("x"));
+  stranger.server_key();
+  stranger.stuck = true;
+  stranger.grpc.ping(world.now, 1);
+  world.gateway->receive(world.now, stranger.id, stranger.grpc.poll_transmit());
+  EXPECT_EQ(world.gateway->poll_ready(), stranger.id) << "the answer, which is not taken";
+  EXPECT_EQ(world.gateway->poll_ready(), std::nullopt);
+  world.now += 31s;
+  world.gateway->handle_timeout(world.now);
+  EXPECT_EQ(world.gateway->poll_ready(), stranger.id);
+  EXPECT_TRUE(world.gateway->to_close(stranger.id));
+}
+
 TEST_F(ConnectionsTest, AStockAgentsLineToSignalMayStay) {
   World::Member carol = world.join_stock("carol");
   Client& signal = world.connect(*carol.machine);

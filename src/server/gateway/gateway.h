@@ -21,7 +21,8 @@ namespace trellis::server {
 /// After every call that takes `now`: ask `poll_ready` until it is empty, and for each connection
 /// that it names call `poll_transmit` as long as the transport can take more; when that is empty
 /// and `to_close` holds, close the transport and call `closed`. A connection whose transport was
-/// full is asked again, without `poll_ready`, when it can take more.
+/// full is asked again, without `poll_ready`, when it can take more; if `to_close` holds before
+/// that it may be closed as it is.
 class Gateway {
  public:
   struct Limits {
@@ -67,7 +68,8 @@ class Gateway {
   void handle_timeout(TimePoint now);
   std::optional<TimePoint> next_timeout() const;
 
-  /// A connection that may have bytes to send, or is to be closed: once until it is drained.
+  /// A connection that may have bytes to send: once until it is drained; and once when it is to be
+  /// closed.
   std::optional<ConnectionId> poll_ready();
   /// The next bytes for the transport, some 16 KiB at most; empty: none.
   ByteVector poll_transmit(ConnectionId connection);

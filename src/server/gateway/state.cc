@@ -287,6 +287,7 @@ void Gateway::State::admit(Connection& connection) {
 
 void Gateway::State::note_end(TimePoint now, Connection& connection) {
   if (std::exchange(connection.ended, true)) return;
+  connection.ready = false;  // who could not take bytes hears that none follow
   const ConnectionId id = connection.session.connection;
   LOG(debug, "server", "connection ended source={} reason={}",
       connection.session.source.to_string(), connection.grpc.close_reason());
