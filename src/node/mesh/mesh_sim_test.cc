@@ -60,6 +60,7 @@ ByteView MemoryKeyCache::find(const pair::KeyName& name) {
 
 Result<> MemoryKeyCache::put(const pair::KeyName& name, ByteView bytes) {
   CHECK(rosenpass::peer_hash(bytes) == name.pid);
+  if (full_) return fail_with("no space left on device");
   keys_[name] = to_vector(bytes);
   return {};
 }
@@ -347,6 +348,8 @@ std::size_t MeshSim::add_host(const std::string& name, pair::Mode mode) {
   hosts_[index]->address = *Endpoint::parse("192.0.2." + std::to_string(index + 1) + ":51820");
   return index;
 }
+
+void MeshSim::set_disk_full(std::size_t host, bool full) { hosts_[host]->keys.set_full(full); }
 
 std::size_t MeshSim::copy_host(std::size_t from, const std::string& name) {
   const std::size_t index = add_host(name, hosts_[from]->mode);

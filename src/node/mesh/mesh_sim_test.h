@@ -26,9 +26,11 @@ class MemoryKeyCache final : public KeyCache {
   Result<> put(const pair::KeyName& name, ByteView bytes) override;
   void keep(const std::set<pair::KeyName>& names) override;
   std::size_t size() const { return keys_.size(); }
+  void set_full(bool full) { full_ = full; }
 
  private:
   std::map<pair::KeyName, ByteVector> keys_;
+  bool full_ = false;
 };
 
 class MeshSim {
@@ -63,6 +65,8 @@ class MeshSim {
   /// Its address now.
   Endpoint address(std::size_t host) const;
   void log_out(std::size_t host);
+  /// Its disk takes no keys of peers.
+  void set_disk_full(std::size_t host, bool full);
   /// Disk and keys of `from`, on a machine of its own.
   std::size_t copy_host(std::size_t from, const std::string& name);
 
