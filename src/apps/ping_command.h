@@ -21,7 +21,8 @@ struct PingTarget {
 /// address. An error says what may have been meant.
 Result<PingTarget> find_ping_target(const JsonValue& status, const std::string& peer, bool v6);
 
-/// "bob 100.64.3.4: 1.42 ms, direct 192.0.2.2:51820, post-quantum". `status`: taken after the answer.
+/// "bob 100.64.3.4: 1.42 ms, direct 192.0.2.2:51820, post-quantum". `status`: taken after the
+/// answer.
 std::string ping_line(const PingTarget& target, const JsonValue& status, double milliseconds);
 
 /// Sends pings through the tunnel and prints an answer as it comes. Fails if none came.

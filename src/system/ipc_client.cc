@@ -32,10 +32,10 @@ tl::unexpected<Error> connect_error(const std::string& path, int number) {
   switch (number) {
     case ENOENT:
     case ECONNREFUSED:
-      return fail_with(fmt::format(
-          "nobody listens on {}: trellisd does not run. Start it by `trellis up`, by "
-          "`systemctl start trellisd` or by `trellisd --static PEERS.toml`",
-          path));
+      return fail_with(
+          fmt::format("nobody listens on {}: trellisd does not run. Start it by `trellis up`, by "
+                      "`systemctl start trellisd` or by `trellisd --static PEERS.toml`",
+                      path));
     case EACCES:
     case EPERM:
       return fail_with(fmt::format(
