@@ -249,6 +249,19 @@ TEST_F(SyncTest, EphemeralMachinesAreRemovedWhenTheyAreAwayForTenMinutes) {
   EXPECT_TRUE(world.peer("hasty").is_null());
 }
 
+TEST_F(SyncTest, NoMemberMakesTheMapsOfOthersUnreadable) {
+  World::Member alice = world.join("alice");
+  World::Member mallory = world.join_stock("mallory");
+  wire::management::SyncMetaRequest request;
+  request.mutable_meta()->set_netbird_version(std::string(127, 'x') + "\u00e9");  // 129 bytes
+  const auto call = mallory.client->ask(control::kSyncMeta, mallory.client->sealed(request));
+  ASSERT_TRUE(mallory.client->status_of(call).ok());
+  world.advance(1s);
+  const auto update = alice.client->last_map(alice.sync).trellis();
+  ASSERT_EQ(update.changed_size(), 1);
+  EXPECT_EQ(update.changed(0).agent_version(), std::string(127, 'x') + "?");
+}
+
 TEST_F(SyncTest, TellsWhoIsHere) {
   World::Member alice = world.join("alice");
   EXPECT_EQ(world.peer("alice")["connected"], true);

@@ -23,11 +23,13 @@ constexpr std::size_t kClaimMax = 128;  // bytes of a text that a machine says o
 constexpr int kRefusalsLogged = 10;     // a minute; the others at debug
 constexpr std::int64_t kMinute = 60'000'000'000;
 
-/// What strangers say may be of any length and hold anything.
+/// What strangers say may be of any length and hold anything. Printable ASCII stays: half a
+/// character of UTF-8 would make every map that tells of it unreadable, and a terminal takes some
+/// whole ones for commands.
 std::string claim(const std::string& text) {
   std::string kept = text.substr(0, kClaimMax);
   for (char& c : kept) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+    if (c < 0x20 || c > 0x7e) c = '?';
   }
   return kept;
 }
