@@ -207,6 +207,7 @@ void MeshAgent::handle(const mesh::LoggedOut& event) {
 }
 
 void MeshAgent::open_interface() {
+  retry_interface_.disarm();  // it is for addresses that may not be ours any more
   OverlayInterface::Options options;
   options.name = network_.interface;
   options.addresses = addresses_;
