@@ -206,7 +206,7 @@ void Management::remove_away(TimePoint now) {
 
 // ---- members ---------------------------------------------------------------------------------
 
-Result<> Management::remove(TimePoint, const crypto::PublicKey& machine) {
+Result<> Management::remove(TimePoint, crypto::PublicKey machine) {
   const PeerRecord gone = *roster_.find(machine);
   TRY(roster_.remove(machine, wall_));
   streams_.dismiss(gone);

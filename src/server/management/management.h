@@ -91,7 +91,8 @@ class Management {
                                         const wire::management::SyncRequest& request) const;
   void sync_meta(CallRef call, ByteView message);
   void log_out(TimePoint now, const Session& session, CallRef call, ByteView message);
-  Result<> remove(TimePoint now, const crypto::PublicKey& machine);
+  /// By value: the caller may have the key from the record that goes.
+  Result<> remove(TimePoint now, crypto::PublicKey machine);
   Result<const PeerRecord*> peer_named(std::string_view text) const;
   void note_away(TimePoint now, const crypto::PublicKey& machine);
   void remove_away(TimePoint now);
