@@ -154,7 +154,7 @@ Result<> StreamListener::State::watch(Door& door) {
 
 void StreamListener::State::resume() {
   for (Door& door : doors) {
-    if (watch(door)) continue;
+    if (door.watch.active() || watch(door)) continue;
     return resume_timer.arm(boot_now() + options.accept_pause);
   }
 }
