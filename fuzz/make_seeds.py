@@ -521,6 +521,74 @@ def link_scripts() -> dict[str, bytes]:
             for name, script in scripts.items() for first in (0, 1)}
 
 
+def gateway_scripts() -> dict[str, bytes]:
+    """Rows of steps of server_gateway.cc: what, connection, and what that takes."""
+    def join(n: int) -> bytes:
+        return bytes([5, n, 0, 0])
+
+    def upload(n: int) -> bytes:
+        return bytes([8, n, 0, 0, 1, 44, 0])
+
+    def sync(n: int, how: int = 0) -> bytes:
+        return bytes([6, n, how, 0])
+
+    def admin(text: str) -> bytes:
+        return bytes([12, 0, len(text)]) + text.encode()
+
+    up = b"".join(join(n) + upload(n) + sync(n) for n in range(2)) + join(2) + sync(2)
+    signal = bytes([10, 0, 0, 10, 1, 0, 2, 3, 2, 10, 3, 0])
+    body = b"b" * 20
+    rename = admin('{"command":"peer rename","peer":"m","name":"x"}')
+    return {
+        "up": up,
+        "signal": up + signal + b"".join(bytes([11, n, n, m]) + body
+                                         for n in range(3) for m in range(3)),
+        "other-sender": up + signal + bytes([11, 0, 1, 1]) + body,
+        "fetch": up + bytes([9, 0, 1, 0, 0, 9, 1, 0, 0, 100]),
+        "resume": join(0) + bytes([8, 0, 0, 0, 0, 100, 0, 8, 0, 0, 100, 0, 200, 0]),
+        "wrong-key": join(0) + bytes([8, 0, 0, 0, 1, 44, 200, 5]) + upload(0),
+        "rename": up + rename + bytes([1, 0, 2]),
+        "remove": up + signal + admin('{"command":"peer remove","peer":"m"}') + join(0) + sync(0),
+        "pins": up + bytes([5, 1, 16, 0]) + admin('{"command":"peer trust","peer":"m-2"}')
+                + bytes([5, 1, 16, 0, 5, 0, 32, 0]) + admin('{"command":"peer trust","peer":"m"}')
+                + bytes([5, 0, 32, 0, 6, 0, 0, 0]),
+        "copy": up + bytes([2, 3, 0, 5, 3, 8, 0, 1, 3, 4]),
+        "dead": up + bytes([13, 0, 0, 2, 3, 0, 5, 3, 8, 0, 1, 3, 4]),
+        "two-wait": up + bytes([13, 0, 2, 3, 0, 5, 3, 8, 0, 2, 2, 0, 5, 2, 8, 0, 1, 3, 9]),
+        "nonce": bytes([5, 0, 2, 0]) + sync(0, 2),
+        "stock-claims": up + bytes([5, 0, 4, 0]) + sync(0, 4),
+        "no-setup-key": bytes([5, 0, 1, 0, 5, 2, 1, 0]),
+        "logout": up + bytes([7, 0, 4, 0]) + bytes([7, 2, 4, 0]) + bytes([7, 1, 3, 4, 10, 2, 10, 0]),
+        "plain": b"".join(bytes([4, 3, n, 3, 1, 2, 3]) for n in range(12)),
+        "boxed": b"".join(bytes([7, 3, n, 2, 10, 0]) for n in range(12)),
+        "two-requests": up + bytes([15, 0, 0, 15, 1, 3, 10, 1, 97]),
+        "raw": bytes([0, 0, 24]) + b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 1, 3]) + b"GET",
+        "silence": up + bytes([13, 0, 13, 1, 1, 0, 255]),
+        "ephemeral": admin('{"command":"setup-key create","ephemeral":true}') + up
+                     + bytes([3, 0, 1, 1, 255, 1, 1, 255]),
+        "cancel": up + bytes([14, 0, 14, 1, 14, 2]) + rename,
+        "jwt": bytes([5, 0, 1, 5, 0x1a, 3, 97, 98, 99]),
+    }
+
+
+def server_requests() -> dict[str, bytes]:
+    texts = {"status": '{"command":"status"}', "keys": '{"command":"setup-key list"}',
+             "peers": '{"command":"peer list"}', "create": '{"command":"setup-key create"}',
+             "create-all": '{"command":"setup-key create","name":"n","reusable":true,"limit":2,'
+                           '"expires_seconds":60,"ephemeral":true}',
+             "create-limit": '{"command":"setup-key create","limit":2}',
+             "revoke": '{"command":"setup-key revoke","id":"aaaaaa"}',
+             "remove": '{"command":"peer remove","peer":"alice"}',
+             "remove-address": '{"command":"peer remove","peer":"100.64.0.2"}',
+             "rename": '{"command":"peer rename","peer":"bob","name":"robert"}',
+             "rename-taken": '{"command":"peer rename","peer":"bob","name":"alice"}',
+             "trust": '{"command":"peer trust","peer":"bob"}',
+             "trust-nothing": '{"command":"peer trust","peer":"alice"}',
+             "array": "[]", "nothing": "", "number": '{"command":1}'}
+    return {f"{name}-{who}": bytes([who]) + text.encode()
+            for name, text in texts.items() for who in (0, 1)}
+
+
 def main() -> None:
     for name, data in inner_packets().items():
         seed("inner_ip", name, data)
@@ -558,6 +626,10 @@ def main() -> None:
         seed("candidate_line", name, text)
     for name, data in link_scripts().items():
         seed("mesh_link", name, data)
+    for name, data in gateway_scripts().items():
+        seed("server_gateway", name, data)
+    for name, data in server_requests().items():
+        seed("server_request", name, data)
     for name, text in state_files().items():
         seed("state_file", name, text)
     for target, seeds in control_plane().items():
