@@ -64,9 +64,17 @@ class Peer:
         """Runs a scenario to its end; what it printed begins with "ok" if all was as it should."""
         argv = [self.program,
                 *self.call_arguments(server.port, scenario, numbers, keepalive_ms, piece)]
-        result = subprocess.run([str(a) for a in argv], capture_output=True, text=True,
-                                timeout=SCENARIO_SECONDS)
-        return result.stdout + result.stderr
+        process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            return process.communicate(timeout=SCENARIO_SECONDS)[0]
+        except subprocess.TimeoutExpired:
+            state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()[0]
+            process.kill()
+            said = process.communicate()[0]
+            raise AssertionError(f"{scenario}: not over after {SCENARIO_SECONDS} s, in state "
+                                 f"{state}; said {said!r}; the server said "
+                                 f"{server.process.output()[-500:]!r}") from None
 
 
 class Ours(Peer):
