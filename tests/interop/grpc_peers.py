@@ -65,13 +65,13 @@ class Peer:
         argv = [self.program,
                 *self.call_arguments(server.port, scenario, numbers, keepalive_ms, piece)]
         process = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:
-            return process.communicate(timeout=SCENARIO_SECONDS)[0]
+            return "".join(process.communicate(timeout=SCENARIO_SECONDS))
         except subprocess.TimeoutExpired:
             state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()[0]
             process.kill()
-            said = process.communicate()[0]
+            said = "".join(process.communicate())
             raise AssertionError(f"{scenario}: not over after {SCENARIO_SECONDS} s, in state "
                                  f"{state}; said {said!r}; the server said "
                                  f"{server.process.output()[-500:]!r}") from None
