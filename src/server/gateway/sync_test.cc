@@ -75,6 +75,22 @@ TEST_F(SyncTest, AMachineOfOursIsShownWhenItsKeyIsHere) {
   EXPECT_EQ(update.trellis().changed(0).trellis_key_name(), control::to_field(bob.key_name));
 }
 
+TEST_F(SyncTest, AMachineIsNotSentAWholeMapForAChangeOfItsOwn) {
+  world.join("alice");
+  Machine& bob = world.machine("bob");
+  Client& client = world.connect(bob);
+  ASSERT_TRUE(client.log_in(everybody).ok());
+  const auto sync = client.sync();
+  const auto serial = client.last_map(sync).network_map().serial();
+  client.upload(bob.rosenpass, 0);
+  world.advance(1s);
+  const auto update = client.last_map(sync);
+  EXPECT_FALSE(update.has_network_map());
+  EXPECT_EQ(update.trellis().base_serial(), serial);
+  EXPECT_GT(update.trellis().serial(), serial);
+  EXPECT_EQ(update.trellis().changed_size() + update.trellis().removed_size(), 0);
+}
+
 TEST_F(SyncTest, TellsOursOnlyWhatChanges) {
   World::Member alice = world.join("alice");
   const auto serial = alice.client->last_map(alice.sync).network_map().serial();

@@ -111,19 +111,34 @@ ByteVector MapWriter::whole_map(const PeerRecord& reader, bool for_ours,
   return to_bytes(bytes);
 }
 
-const MapWriter::Update* MapWriter::update(std::uint64_t base) {
+std::optional<ByteVector> MapWriter::update(std::uint64_t base, const crypto::PublicKey& reader) {
   refresh();
+  const Update* shared = shared_update(base);
+  if (!shared) return std::nullopt;
+  if (!shared->changed.contains(reader)) return shared->message;
+  std::set<crypto::PublicKey> others = shared->changed;
+  others.erase(reader);
+  return write_update(base, others);
+}
+
+const MapWriter::Update* MapWriter::shared_update(std::uint64_t base) {
   if (updates_.size() > kUpdatesMax) updates_.clear();
   const auto known = updates_.find(base);
   if (known != updates_.end()) return known->second ? &*known->second : nullptr;
   std::optional<Update>& made = updates_[base];
   auto changed = roster_.changed_since(base);
   if (!changed) return nullptr;
+  ByteVector message = write_update(base, *changed);
+  made.emplace(Update{std::move(message), *std::move(changed)});
+  return &*made;
+}
 
-  wire::management::TrellisUpdate update;
+ByteVector MapWriter::write_update(std::uint64_t base, const std::set<crypto::PublicKey>& changed) {
+  wire::management::SyncResponse response;
+  wire::management::TrellisUpdate& update = *response.mutable_trellis();
   update.set_base_serial(base);
   update.set_serial(roster_.serial());
-  for (const crypto::PublicKey& key : *changed) {
+  for (const crypto::PublicKey& key : changed) {
     const PeerRecord* peer = roster_.find(key);
     if (peer && Roster::visible(*peer)) {
       update.add_changed()->ParseFromString(entry(*peer, /*for_ours=*/true));
@@ -131,10 +146,7 @@ const MapWriter::Update* MapWriter::update(std::uint64_t base) {
       update.add_removed(control::key_text(key));
     }
   }
-  SyncResponse response;
-  *response.mutable_trellis() = std::move(update);
-  made.emplace(Update{control::format_message(response), *std::move(changed)});
-  return &*made;
+  return control::format_message(response);
 }
 
 ByteVector MapWriter::last_map(const PeerRecord& gone) const {

@@ -28,16 +28,20 @@ class MapWriter {
   /// A whole map. `for_ours`: with the names of Rosenpass keys. `infrastructure`: encoded
   /// NetbirdConfig, or empty.
   ByteVector whole_map(const PeerRecord& reader, bool for_ours, const std::string& infrastructure);
-  /// What changed since `base`, for all agents of ours; nothing if it takes a whole map.
-  struct Update {
-    ByteVector message;
-    std::set<crypto::PublicKey> concerns;  // these need a whole map: it is they that changed
-  };
-  const Update* update(std::uint64_t base);
+  /// What changed since `base`, for an agent of ours, but for what it is told of itself: that is in
+  /// whole maps only. Nothing if it takes a whole map.
+  std::optional<ByteVector> update(std::uint64_t base, const crypto::PublicKey& reader);
   /// To a machine that was removed: nobody is left for it. [netbird-wire 2.12]
   ByteVector last_map(const PeerRecord& gone) const;
 
  private:
+  /// The same message for all whom the changes do not concern.
+  struct Update {
+    ByteVector message;
+    std::set<crypto::PublicKey> changed;
+  };
+  const Update* shared_update(std::uint64_t base);
+  ByteVector write_update(std::uint64_t base, const std::set<crypto::PublicKey>& changed);
   /// Forgets what was encoded of machines that have changed since.
   void refresh();
   const std::string& entry(const PeerRecord& peer, bool for_ours);

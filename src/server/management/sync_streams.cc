@@ -21,7 +21,7 @@ void SyncStreams::open(CallRef call, const PeerRecord& machine, const Reader& re
     calls_.finish(it->second.call, {StatusCode::Aborted, "another stream of this machine began"});
   }
   Stream& stream = streams_[machine.key];
-  stream = {call, reader.ours, reader.deltas, roster_.serial()};
+  stream = {call, reader.ours, reader.deltas, roster_.serial(), machine.name};
   by_call_[call] = machine.key;
   calls_.send(call, channels_.seal(machine.key,
                                    writer_.whole_map(machine, reader.ours, reader.infrastructure)));
@@ -86,13 +86,13 @@ void SyncStreams::tell(const crypto::PublicKey& machine, Stream& stream) {
   if (stream.serial == roster_.serial()) return;
   if (calls_.queued_bytes(stream.call) > 0) return;  // `drained` comes
   const PeerRecord& reader = *roster_.find(machine);
-  const MapWriter::Update* update = stream.deltas ? writer_.update(stream.serial) : nullptr;
-  const bool sent =
-      update && !update->concerns.contains(machine)
-          ? calls_.send(stream.call, channels_.seal(machine, update->message))
-          : calls_.send(stream.call,
-                        channels_.seal(machine, writer_.whole_map(reader, stream.ours, {})));
-  if (sent) stream.serial = roster_.serial();
+  const bool takes_update = stream.deltas && stream.name == reader.name;
+  std::optional<ByteVector> message;
+  if (takes_update) message = writer_.update(stream.serial, machine);
+  if (!message) message = writer_.whole_map(reader, stream.ours, {});
+  if (!calls_.send(stream.call, channels_.seal(machine, *message))) return;
+  stream.serial = roster_.serial();
+  stream.name = reader.name;
 }
 
 }  // namespace trellis::server

@@ -55,6 +55,7 @@ class SyncStreams {
     bool ours = false;
     bool deltas = false;
     std::uint64_t serial = 0;  // of the last map or change that was sent
+    std::string name;          // that the machine was told to have
   };
 
   void tell_all();
