@@ -17,6 +17,11 @@ namespace {
 
 constexpr int kBacklog = 1024;
 constexpr int kAcceptsATurn = 64;
+// A handshake takes twice the memory of a connection that stands. When a thousand agents come at
+// once (a restarted server), most of them wait in the backlog meanwhile, but at least kAcceptsATurn
+// get in each kRest, whatever becomes of those before them.
+constexpr std::size_t kCrowd = 64;
+constexpr Duration kRest = 50ms;
 
 /// Whom a limit is for: an IPv4 address, or the /64 that one host may choose addresses from.
 IpAddress source_of(const Endpoint& endpoint) {
@@ -101,6 +106,7 @@ struct StreamListener::State : std::enable_shared_from_this<StreamListener::Stat
   void resume();
   void accept_some(Door& door);
   void pause(int error);
+  void rest();
   bool admits(const IpAddress& source) const;
   void adopt(Descriptor connection, const Endpoint& from);
   std::shared_ptr<Slot> count_in(const IpAddress& source);
@@ -125,6 +131,7 @@ struct StreamListener::State : std::enable_shared_from_this<StreamListener::Stat
   Timer sweep_timer;
   Timer resume_timer;
   TimePoint last_pause_told{};
+  bool resting = false;
   bool live = true;
 };
 
@@ -153,6 +160,7 @@ Result<> StreamListener::State::watch(Door& door) {
 }
 
 void StreamListener::State::resume() {
+  resting = false;
   for (Door& door : doors) {
     if (door.watch.active() || watch(door)) continue;
     return resume_timer.arm(boot_now() + options.accept_pause);
@@ -176,6 +184,14 @@ void StreamListener::State::accept_some(Door& door) {
     // Nobody waits, or one has gone again before we came. [accept(2)]
     if (errno == EAGAIN) return;
   }
+  if (live && counters.handshakes >= kCrowd) rest();
+}
+
+void StreamListener::State::rest() {
+  resting = true;
+  ++counters.rests;
+  for (Door& door : doors) door.watch.reset();
+  resume_timer.arm(boot_now() + kRest);
 }
 
 /// Those who wait are still there when descriptors are; trying without end would only burn a core.
@@ -265,6 +281,7 @@ void StreamListener::State::end_handshake(Slot& slot) {
   if (!std::exchange(slot.handshaking, false)) return;
   --counters.handshakes;
   --sources[slot.source].handshakes;
+  if (resting && live && counters.handshakes < kCrowd / 2) resume_timer.arm(boot_now());
 }
 
 void StreamListener::State::release(Slot& slot) {

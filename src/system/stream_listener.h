@@ -44,6 +44,7 @@ class StreamListener {
     std::uint64_t failed_handshakes = 0;  // timeouts, too
     std::uint64_t refused = 0;            // beyond a limit
     std::uint64_t accept_pauses = 0;
+    std::uint64_t rests = 0;      // short ones, while many shake hands
     std::size_t connections = 0;  // now, handshakes included
     std::size_t handshakes = 0;   // now
   };

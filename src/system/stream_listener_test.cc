@@ -65,6 +65,18 @@ TEST_F(StreamListenerTest, BeyondTheLimitOfHandshakesItRefuses) {
   EXPECT_FALSE(hung_up(silent));
 }
 
+TEST_F(StreamListenerTest, ACrowdThatSaysNothingDelaysOthersButDoesNotKeepThemOut) {
+  listen({.handshake_timeout = 30s});
+  std::vector<Descriptor> crowd;
+  for (int i = 0; i < 400; ++i) crowd.push_back(connect_to(server()));
+  StreamEnd late;
+  join(late);
+  EXPECT_TRUE(late.connected);
+  EXPECT_EQ(listener_->counters().handshakes, 400U);
+  EXPECT_GE(listener_->counters().rests, 5U);  // after each 64 of them
+  EXPECT_EQ(listener_->counters().accept_pauses, 0U);
+}
+
 TEST_F(StreamListenerTest, WithoutDescriptorsItWaitsInsteadOfSpinning) {
   listen({.accept_pause = 50ms});
   rlimit before{};
