@@ -27,6 +27,7 @@ struct CommandLine {
   bool with_keys = false;
   std::string server;  // program; empty: beside this one
   double limit_s = 300;
+  bool progress = false;
 };
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -51,6 +52,8 @@ class Fleet {
   static Result<std::unique_ptr<Fleet>> create(World& world, const CommandLine& line) {
     auto fleet = std::unique_ptr<Fleet>(new Fleet(world, line));
     fleet->deadline_ = TRY(world.loop.timer([raw = fleet.get()] { raw->world_.loop.stop(); }));
+    fleet->progress_ = TRY(world.loop.timer([raw = fleet.get()] { raw->show_progress(); }));
+    if (line.progress) fleet->show_progress();
     return fleet;
   }
 
@@ -97,6 +100,19 @@ class Fleet {
     if (times_.size() == agents_.size()) world_.loop.stop();
   }
 
+  /// Once a second: what the agents are at, and what stopped them last.
+  void show_progress() {
+    std::map<std::string, std::size_t> counts;
+    for (const auto& agent : agents_) {
+      const uplink::Status status = agent->status();
+      ++counts[fmt::format("{}{} {}", to_string(status.server), status.synced ? ", synced" : "",
+                           status.server_error)];
+    }
+    for (const auto& [what, count] : counts) fmt::print(stderr, "{} {}; ", count, what);
+    fmt::print(stderr, "done: {}\n", times_.size());
+    progress_->arm(system::boot_now() + 1s);
+  }
+
   std::string first_error() const {
     for (const auto& agent : agents_) {
       if (!agent->error().empty()) return "; an agent says: " + agent->error();
@@ -112,6 +128,7 @@ class Fleet {
   Duration limit_;
   std::vector<std::unique_ptr<SimulatedAgent>> agents_;
   std::optional<system::Timer> deadline_;
+  std::optional<system::Timer> progress_;
   Wish wish_;
   TimePoint start_;
   std::vector<bool> waiting_;  // for which agents
@@ -143,6 +160,7 @@ class Bench {
                server_.cpu_seconds() - cpu_before);
     fmt::print("  agents, CPU time of that, all together                {:8.2f} s\n",
                own_cpu_seconds() - own_before);
+    print_counters({});
     fleet_.idle(2s);
     const std::uint64_t memory = server_.memory_bytes();
     fmt::print("  server, resident memory                               {:8.1f} MiB\n",
@@ -192,6 +210,8 @@ class Bench {
   /// The server ends and comes back: all agents find it again.
   Result<> restart() {
     for (const auto& agent : fleet_.agents()) agent->clear();
+    const double own_before = own_cpu_seconds();
+    const uplink::Counters before = counters();
     Result<> result;
     std::optional<TimePoint> back;
     std::thread restarter([&] {
@@ -208,10 +228,35 @@ class Bench {
     fmt::print("  server restarted, to the last agent synced again      {:8.2f} s\n", times.back());
     fmt::print("  server, CPU time of that                              {:8.2f} s\n",
                server_.cpu_seconds());
+    fmt::print("  agents, CPU time of that, all together                {:8.2f} s\n",
+               own_cpu_seconds() - own_before);
+    print_counters(before);
     return {};
   }
 
  private:
+  /// Of all agents together.
+  uplink::Counters counters() const {
+    uplink::Counters sum;
+    for (const auto& agent : fleet_.agents()) {
+      const uplink::Counters one = agent->status().counters;
+      sum.connects += one.connects;
+      sum.maps += one.maps;
+      sum.updates += one.updates;
+    }
+    return sum;
+  }
+
+  void print_counters(const uplink::Counters& before) const {
+    const uplink::Counters now = counters();
+    const auto each = [&](std::uint64_t count) {
+      return static_cast<double>(count) / static_cast<double>(line_.agents);
+    };
+    fmt::print("  of each agent: connections {:.2f}, whole maps {:.2f}, updates {:.2f}\n",
+               each(now.connects - before.connects), each(now.maps - before.maps),
+               each(now.updates - before.updates));
+  }
+
   const CommandLine& line_;
   ServerProcess& server_;
   World& world_;
@@ -261,6 +306,7 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", line.rounds, "changes to measure")->check(CLI::Range(1, 1000));
   app.add_flag("--keys", line.with_keys, "each agent uploads a Rosenpass key of its own (512 KiB)");
   app.add_option("--server", line.server, "path of trellis-server; else beside this program");
+  app.add_flag("--progress", line.progress, "tell every second what the agents are at");
   app.add_option("--limit", line.limit_s, "seconds to wait for anything");
   CLI11_PARSE(app, argc, argv);
   if (const auto done = trellis::bench::measure(line); !done) {
