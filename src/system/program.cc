@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +37,30 @@ class FileActions {
 
  private:
   posix_spawn_file_actions_t actions_{};
+};
+
+/// A child begins as from a shell: with no signal blocked or ignored, whatever its parent does with
+/// signals. What a daemon blocks to read it from a descriptor, a child could not be ended by.
+class PlainSignals {
+ public:
+  PlainSignals() {
+    sigset_t none;
+    sigset_t all;
+    ::sigemptyset(&none);
+    ::sigfillset(&all);
+    ::posix_spawnattr_init(&attributes_);
+    ::posix_spawnattr_setsigmask(&attributes_, &none);
+    ::posix_spawnattr_setsigdefault(&attributes_, &all);
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  }
+  PlainSignals(const PlainSignals&) = delete;
+  PlainSignals& operator=(const PlainSignals&) = delete;
+  ~PlainSignals() { ::posix_spawnattr_destroy(&attributes_); }
+
+  const posix_spawnattr_t* get() const { return &attributes_; }
+
+ private:
+  posix_spawnattr_t attributes_{};
 };
 
 }  // namespace
@@ -71,9 +96,10 @@ Result<int> run_program(const std::vector<std::string>& words, const std::string
   if (!errors_file.empty()) {
     actions.open(STDERR_FILENO, errors_file.c_str(), O_WRONLY | O_CREAT | O_APPEND);
   }
+  const PlainSignals signals;
   pid_t child = 0;
   const int failed =
-      ::posix_spawnp(&child, arguments[0], actions.get(), nullptr, arguments.data(), environ);
+      ::posix_spawnp(&child, arguments[0], actions.get(), signals.get(), arguments.data(), environ);
   if (failed != 0) return fail_with_errno("cannot start " + words[0], failed);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0) {

@@ -30,6 +30,19 @@ TEST(Program, ReturnsTheExitStatusOrTheSignal) {
   EXPECT_FALSE(run_program({"/no/such/program"}));
 }
 
+TEST(Program, DoesNotInheritBlockedOrIgnoredSignals) {
+  sigset_t blocked;
+  sigset_t before;
+  ::sigemptyset(&blocked);
+  ::sigaddset(&blocked, SIGTERM);
+  ASSERT_EQ(::pthread_sigmask(SIG_BLOCK, &blocked, &before), 0);
+  const auto ignored = ::signal(SIGPIPE, SIG_IGN);
+  EXPECT_EQ(run_program({"sh", "-c", "kill -TERM $$; exit 3"}).value(), 128 + SIGTERM);
+  EXPECT_EQ(run_program({"sh", "-c", "kill -PIPE $$; exit 3"}).value(), 128 + SIGPIPE);
+  ::signal(SIGPIPE, ignored);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
 TEST(Program, SaysWhatIsWrongInAFileThatGrows) {
   const TemporaryFolder folder;
   const std::string file = folder.path() + "/log";

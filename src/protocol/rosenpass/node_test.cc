@@ -242,7 +242,7 @@ TEST(Node, NeverBeginsWithoutAPathAndBeginsWhenItLearnsOne) {
 TEST(Node, FollowsAPathThatMovesInMidExchange) {
   for (const MessageType until : {MessageType::RespHello, MessageType::EmptyData}) {
     World world;
-    const Endpoint elsewhere = *Endpoint::parse("[2001:db8::7]:77");
+    const Endpoint elsewhere = *Endpoint::parse("198.51.100.7:77");
     world.net.set_filter([&](TimePoint, const testing::SimDatagram& datagram) {
       return !is(until, datagram.bytes) || datagram.from != kSecond;
     });
