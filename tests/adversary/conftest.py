@@ -5,3 +5,4 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "lab")]
 from labkit.fixtures import *  # noqa: E402, F401, F403
+from labkit.mesh_fixtures import *  # noqa: E402, F401, F403

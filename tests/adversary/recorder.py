@@ -213,17 +213,26 @@ def without_padding(plaintext: bytes) -> bytes:
 
 
 def record(capture: Path, secrets: dump.Secrets, *, preshared_keys: bool = False,
-           marker: bytes = b"") -> Recorder:
-    """Lets a recorder read a whole capture. Its `report` is complete."""
+           marker: bytes = b"", between: tuple[set[str], set[str]] | None = None) -> Recorder:
+    """Lets a recorder read a whole capture. Its `report` is complete.
+
+    `between`: only what passes between these two hosts, each by all its addresses.
+    """
     recorder = Recorder(secrets.x25519_private,
                         secrets.preshared_keys if preshared_keys else (), marker)
     for datagram in pcap.datagrams(capture):
-        recorder.handle(datagram)
+        if not between or _is_between(datagram, *between):
+            recorder.handle(datagram)
     recorder.report = recorder.finish()
     if marker:
         frames = pcap.frames(Path(capture).read_bytes())
         recorder.report.frames_in_clear = sum(marker in frame for _, _, frame in frames)
     return recorder
+
+
+def _is_between(datagram: Datagram, one: set[str], other: set[str]) -> bool:
+    return (datagram.src in one and datagram.dst in other) or (datagram.src in other
+                                                               and datagram.dst in one)
 
 
 def text_of(report: Report) -> str:

@@ -18,6 +18,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "lab
 from labkit import Datagram, Packet, classify, pcap, verdict  # noqa: E402
 
 EXCHANGE_BYTES_MAX = 1232  # the payload of an IPv6 packet of 1280 bytes
+TCP = 6
 NEIGHBOUR_PROTOCOLS = {1, 2, 58}  # ICMP, IGMP, ICMPv6: the hosts' own, outside the tunnel
 
 
@@ -42,8 +43,13 @@ def check_datagrams(datagrams: Iterable[Datagram]) -> list[str]:
     return faults
 
 
-def check_packets(packets: Iterable[Packet], overlay: Iterable[str] = ()) -> list[str]:
-    """The same for what is no UDP: neither other protocols nor addresses of the overlay."""
+def check_packets(packets: Iterable[Packet], overlay: Iterable[str] = (),
+                  servers: Iterable[str] = ()) -> list[str]:
+    """The same for what is no UDP: neither other protocols nor addresses of the overlay.
+
+    `servers`: addresses to which TCP may go.
+    """
+    lines_to = set(servers)
     networks = [ipaddress.ip_network(network, strict=False) for network in overlay]
     faults = []
     for number, packet in enumerate(packets, start=1):
@@ -51,6 +57,8 @@ def check_packets(packets: Iterable[Packet], overlay: Iterable[str] = ()) -> lis
                  if any(ipaddress.ip_address(address) in network for network in networks)]
         if inner:
             faults.append(f"packet {number}: {packet.src} to {packet.dst} in clear on the link")
+        elif packet.protocol == TCP and lines_to & {packet.src, packet.dst}:
+            continue
         elif packet.protocol != pcap.UDP and packet.protocol not in NEIGHBOUR_PROTOCOLS:
             faults.append(f"packet {number}: protocol {packet.protocol} from {packet.src}")
     return faults

@@ -7,19 +7,24 @@ import pytest
 from . import Lab, find_program
 from .mesh import MeshAgent, MeshServer, wait_for_mesh
 
-__all__ = ["mesh", "mesh_programs"]
+__all__ = ["mesh", "mesh_programs"]  # and Mesh, for those who need a mesh of other programs
 
 
 class Mesh:
-    """A server and hosts on one network. The server runs; who joins is the test's business."""
+    """A server and hosts on one network. The server runs; who joins is the test's business.
 
-    def __init__(self, lab: Lab, folder: Path, names: tuple[str, ...] = ("alice", "bob", "carol")):
+    `programs`: the folder to take ours from, if not from where they usually are.
+    """
+
+    def __init__(self, lab: Lab, folder: Path, names: tuple[str, ...] = ("alice", "bob", "carol"),
+                 *, programs: Path | None = None):
         self.lab = lab
         self.folder = folder
+        self.programs = programs
         self.hosts = {name: lab.host(name) for name in ("server", *names)}
         self.network = lab.network(*self.hosts.values())
         self.server = MeshServer(self.hosts["server"], self.network.end(self.hosts["server"]).v4,
-                                 folder / "server")
+                                 folder / "server", programs=programs)
         self.server.start()
         self._key: dict | None = None
 
@@ -32,7 +37,7 @@ class Mesh:
 
     def agent(self, name: str, *, start: bool = True) -> MeshAgent:
         """An agent that has not joined."""
-        agent = MeshAgent(self.hosts[name], self.folder / name)
+        agent = MeshAgent(self.hosts[name], self.folder / name, programs=self.programs)
         if start:
             agent.start()
         return agent
