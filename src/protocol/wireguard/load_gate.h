@@ -1,37 +1,12 @@
 #pragma once
 
-#include "base/address.h"
-#include "base/time.h"
+#include "base/source_budget.h"
+#include "base/token_bucket.h"
 
-#include <algorithm>
+#include <cstdint>
 #include <optional>
-#include <unordered_map>
 
 namespace trellis::wireguard {
-
-/// So many a second, and so many at once.
-class TokenBucket {
- public:
-  TokenBucket(double per_second, double burst)
-      : per_second_(per_second), burst_(burst), tokens_(burst) {}
-
-  bool take(TimePoint now) {
-    tokens_ = tokens_at(now);
-    filled_at_ = filled_at_ ? std::max(*filled_at_, now) : now;
-    if (tokens_ < 1) return false;
-    tokens_ -= 1;
-    return true;
-  }
-  bool full(TimePoint now) const { return tokens_at(now) >= burst_; }
-
- private:
-  double tokens_at(TimePoint now) const;
-
-  double per_second_;
-  double burst_;
-  double tokens_;
-  std::optional<TimePoint> filled_at_;
-};
 
 /// Bounds the work that initiations cause: a right mac1 needs only our public key. [WG 5.3, pair
 /// rule 13]
@@ -46,7 +21,7 @@ class LoadGate {
   bool note_arrival(TimePoint now);
   bool may_send_cookie(TimePoint now) { return cookies_.take(now); }
   /// Under load, with a right cookie: whether this address has not had its share yet.
-  bool may_serve(TimePoint now, const IpAddress& source);
+  bool may_serve(TimePoint now, const IpAddress& source) { return sources_.take(now, source); }
   /// In any case: whether there is time for one more.
   bool may_work(TimePoint now) { return work_.take(now); }
 
@@ -60,7 +35,7 @@ class LoadGate {
   TokenBucket work_;
   TokenBucket cookies_;
   std::optional<TimePoint> loaded_until_;
-  std::unordered_map<IpAddress, TokenBucket> sources_;
+  SourceBudget sources_{kPerSource, kPerSourceBurst, kSourcesMax};
 };
 
 }  // namespace trellis::wireguard
