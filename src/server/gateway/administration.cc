@@ -192,6 +192,7 @@ Json status_of(const Gateway::State& state, TimePoint now) {
           {"signal_registered", state.signal_.registered()},
           {"signal_forwarded", state.signal_.counters().forwarded},
           {"signal_dropped", state.signal_.counters().dropped},
+          {"signal_too_many", state.signal_.counters().too_many},
           {"warnings", Json::array()}};
 }
 

@@ -333,7 +333,7 @@ void Gateway::State::handle(TimePoint now, Connection& connection,
   const std::string method = it->second.method;  // an answer ends the call
   switch (it->second.kind) {
     case CallKind::Signal:
-      return signal_.forward_from_stream(session, call, event.message);
+      return signal_.forward_from_stream(now, session, call, event.message);
     case CallKind::Upload:
       return management_.handle_upload(session, call, event.message);
     case CallKind::Request:
@@ -344,7 +344,7 @@ void Gateway::State::handle(TimePoint now, Connection& connection,
     return finish(call, {StatusCode::InvalidArgument, "one request is enough for a call"});
   }
   it->second.method.clear();  // taken
-  if (method == control::kSignalSend) return signal_.send(session, call, event.message);
+  if (method == control::kSignalSend) return signal_.send(now, session, call, event.message);
   if (management_.handle_request(now, session, call, method, event.message)) return;
   finish(call, {StatusCode::Unimplemented, "this server has no method " + method});
 }

@@ -90,10 +90,10 @@ Expected<LoginResponse, Status> Login::handle(const crypto::PublicKey& sender,
                                               const Origin& origin) {
   const bool admitted = !roster_.find(sender);
   if (const PeerRecord* known = roster_.find(sender)) {
-    TRY(check_key(*known, ours, origin.now));
-    roster_.touch(sender, origin.now);
+    TRY(check_key(*known, ours, origin));
+    roster_.touch(sender, origin.wall);
     // A member works on when the disk is full; what it says of itself is for lists.
-    if (const auto kept = take_meta(sender, request.meta(), origin.now); !kept) {
+    if (const auto kept = take_meta(origin.now, origin.wall, sender, request.meta()); !kept) {
       LOG(warn, "server", "cannot store what {} says of itself: {}", known->name,
           kept.error().message);
     }
@@ -138,7 +138,7 @@ Expected<void, Status> Login::admit(const crypto::PublicKey& sender, const Login
     introduction.key_name = ours->key_name;
     introduction.key_complete = files_.is_complete(*ours->key_name);
   }
-  const auto admitted = roster_.admit(introduction, *setup_key, origin.now);
+  const auto admitted = roster_.admit(introduction, *setup_key, origin.wall);
   if (!admitted) {
     if (const auto* refusal = std::get_if<KeyRefusal>(&admitted.error())) {
       log_refusal(*refusal, origin);
@@ -164,25 +164,24 @@ Expected<void, Status> Login::check_free(const KeyName& name) const {
 /// A key that a machine named at its first login stays, until an administrator says otherwise: else
 /// who has its WireGuard key could bring a Rosenpass key of his own, or none.
 Expected<void, Status> Login::check_key(const PeerRecord& peer, const std::optional<OwnAgent>& ours,
-                                        WallTime now) {
+                                        const Origin& origin) {
   const std::optional<KeyName> named = ours ? ours->key_name : std::nullopt;
   PeerRecord changed = peer;
   if (named == peer.key_name) {
     if (!named || peer.key_complete || !files_.is_complete(*named)) return {};
     changed.key_complete = true;  // we ended between the file and the record
-    return store(changed, now);
+    return store(changed, origin.wall);
   }
   if (!peer.key_name) {  // a stock agent before
     TRY(check_free(*named));
     changed.key_name = named;
     changed.key_complete = files_.is_complete(*named);
-    return store(changed, now);
+    return store(changed, origin.wall);
   }
-  const KeyName asked = named.value_or(kNoKey);
-  if (asked != peer.asked_key) {
-    changed.asked_key = asked;
-    LOG(warn, "server", "machine {} came with another Rosenpass key and was refused", peer.name);
-    TRY(store(changed, now));
+  Claim other;
+  other.asked_key = named.value_or(kNoKey);
+  if (const auto kept = claims_.take(origin.now, origin.wall, peer.key, other); !kept) {
+    return fail(cannot_store(kept.error()));
   }
   return fail(other_key(peer.name));
 }
@@ -194,21 +193,18 @@ Expected<void, Status> Login::store(const PeerRecord& peer, WallTime now) {
   return {};
 }
 
-Result<> Login::take_meta(const crypto::PublicKey& sender, const PeerSystemMeta& meta,
-                          WallTime now) {
-  const PeerRecord* known = roster_.find(sender);
-  if (!known) return {};
-  PeerRecord peer = *known;
-  if (!meta.hostname().empty()) peer.host_name = claim(meta.hostname());
-  if (!meta.netbird_version().empty()) peer.version = claim(meta.netbird_version());
-  if (!meta.go_os().empty()) peer.system = claim(meta.go_os());
-  if (peer == *known) return {};
-  return roster_.update(peer, now);
+Result<> Login::take_meta(TimePoint now, WallTime wall, const crypto::PublicKey& sender,
+                          const PeerSystemMeta& meta) {
+  return claims_.take(now, wall, sender,
+                      {.asked_key = std::nullopt,
+                       .host_name = claim(meta.hostname()),
+                       .version = claim(meta.netbird_version()),
+                       .system = claim(meta.go_os())});
 }
 
 void Login::log_refusal(KeyRefusal refusal, const Origin& origin) {
-  if (origin.now.nanoseconds_since_epoch - logged_.nanoseconds_since_epoch > kMinute) {
-    logged_ = origin.now;
+  if (origin.wall.nanoseconds_since_epoch - logged_.nanoseconds_since_epoch > kMinute) {
+    logged_ = origin.wall;
     logged_now_ = 0;
   }
   if (++logged_now_ <= kRefusalsLogged) {

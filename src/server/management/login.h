@@ -1,6 +1,7 @@
 #pragma once
 
 #include "protocol/grpc/status.h"
+#include "server/management/claims.h"
 #include "server/management/map_writer.h"
 #include "server/management/roster.h"
 
@@ -32,15 +33,16 @@ struct OwnAgent {
 struct Origin {
   ByteView connection_nonce;
   std::string source;  // for the log
-  WallTime now;
+  TimePoint now;
+  WallTime wall;
 };
 
-/// Lets machines in, and members log in. Stateless: the roster is its memory.
+/// Lets machines in, and members log in. The roster is its memory.
 class Login {
  public:
   /// All must outlive it. `key_bytes`: the size of a Rosenpass public key.
-  Login(Roster& roster, MapWriter& writer, KeyFiles& files, std::uint32_t key_bytes)
-      : roster_(roster), writer_(writer), files_(files), key_bytes_(key_bytes) {}
+  Login(Roster& roster, Claims& claims, MapWriter& writer, KeyFiles& files, std::uint32_t key_bytes)
+      : roster_(roster), claims_(claims), writer_(writer), files_(files), key_bytes_(key_bytes) {}
 
   /// Nothing if the request is a stock agent's. Fails if the proof is not of this connection, or a
   /// field has not its size.
@@ -54,20 +56,21 @@ class Login {
       const std::optional<OwnAgent>& ours, const Origin& origin);
 
   /// What a member says of itself now, kept for listings. Its name is from its registration.
-  Result<> take_meta(const crypto::PublicKey& sender, const wire::management::PeerSystemMeta& meta,
-                     WallTime now);
+  Result<> take_meta(TimePoint now, WallTime wall, const crypto::PublicKey& sender,
+                     const wire::management::PeerSystemMeta& meta);
 
  private:
   Expected<void, grpc::Status> admit(const crypto::PublicKey& sender,
                                      const wire::management::LoginRequest& request,
                                      const std::optional<OwnAgent>& ours, const Origin& origin);
   Expected<void, grpc::Status> check_key(const PeerRecord& peer,
-                                         const std::optional<OwnAgent>& ours, WallTime now);
+                                         const std::optional<OwnAgent>& ours, const Origin& origin);
   Expected<void, grpc::Status> check_free(const KeyName& name) const;
   Expected<void, grpc::Status> store(const PeerRecord& peer, WallTime now);
   void log_refusal(KeyRefusal refusal, const Origin& origin);
 
   Roster& roster_;
+  Claims& claims_;
   MapWriter& writer_;
   KeyFiles& files_;
   std::uint32_t key_bytes_;

@@ -14,8 +14,8 @@ using wire::management::LoginRequest;
 
 namespace {
 
-Origin origin_of(const Session& session, WallTime wall) {
-  return {session.nonce, session.source.to_string(), wall};
+Origin origin_of(const Session& session, TimePoint now, WallTime wall) {
+  return {session.nonce, session.source.to_string(), now, wall};
 }
 
 Status try_again() {
@@ -55,7 +55,7 @@ void Logins::handle(TimePoint now, WallTime wall, Session& session, CallRef call
   LoginRequest request;
   const auto sender = channels_.open(envelope, request);
   if (!sender) return calls_.finish(call, sender.error());
-  const auto agent = Login::own_agent(request, origin_of(session, wall));
+  const auto agent = Login::own_agent(request, origin_of(session, now, wall));
   if (!agent) return calls_.finish(call, agent.error());
   if (*agent) {
     if (const auto proven = prove(session, *sender); !proven) {
@@ -71,18 +71,18 @@ void Logins::proceed(TimePoint now, WallTime wall, CallRef call, const crypto::P
   const bool rival = agent && holder != holders_.end() &&
                      holder->second.connection != call.connection &&
                      holder->second.instance != agent->instance;
-  if (!rival) return answer(wall, call, machine, request, agent);
+  if (!rival) return answer(now, wall, call, machine, request, agent);
   const ConnectionId old = holder->second.connection;
   if (waiting_for(old).size() >= kWaitingMax) return calls_.finish(call, try_again());
   duels_[call] = {machine, std::move(request), *agent, old, now + kDuelTime};
   calls_.ping(old, ++pings_);
 }
 
-void Logins::answer(WallTime wall, CallRef call, const crypto::PublicKey& machine,
+void Logins::answer(TimePoint now, WallTime wall, CallRef call, const crypto::PublicKey& machine,
                     const LoginRequest& request, const std::optional<OwnAgent>& agent) {
   Session* session = calls_.session(call.connection);
   if (!session) return;
-  auto response = login_.handle(machine, request, agent, origin_of(*session, wall));
+  auto response = login_.handle(machine, request, agent, origin_of(*session, now, wall));
   if (!response) return calls_.finish(call, response.error());
   *response->mutable_infrastructure() = infrastructure_for(*session);
   if (agent) {

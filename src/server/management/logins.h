@@ -68,7 +68,7 @@ class Logins {
 
   void proceed(TimePoint now, WallTime wall, CallRef call, const crypto::PublicKey& machine,
                wire::management::LoginRequest request, const std::optional<OwnAgent>& agent);
-  void answer(WallTime wall, CallRef call, const crypto::PublicKey& machine,
+  void answer(TimePoint now, WallTime wall, CallRef call, const crypto::PublicKey& machine,
               const wire::management::LoginRequest& request, const std::optional<OwnAgent>& agent);
   std::vector<CallRef> waiting_for(ConnectionId old) const;
   void refuse_copy(WallTime wall, CallRef call, const Duel& duel);

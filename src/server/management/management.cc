@@ -25,9 +25,10 @@ Management::Management(TimePoint now, Roster& roster, KeyFiles& files, Calls& ca
       files_(files),
       calls_(calls),
       random_(random),
+      claims_(roster),
       writer_(roster),
       channels_(roster, random),
-      login_(roster, writer_, files, static_cast<std::uint32_t>(key_bytes)),
+      login_(roster, claims_, writer_, files, static_cast<std::uint32_t>(key_bytes)),
       logins_(roster, login_, channels_, calls),
       streams_(roster, writer_, channels_, calls),
       keys_(roster, files, calls, key_bytes) {
@@ -43,7 +44,7 @@ bool Management::handle_request(TimePoint now, Session& session, CallRef call,
   } else if (method == control::kSync) {
     sync(session, call, message);
   } else if (method == control::kSyncMeta) {
-    sync_meta(call, message);
+    sync_meta(now, call, message);
   } else if (method == control::kLogout) {
     log_out(now, session, call, message);
   } else if (method == control::kIsHealthy) {
@@ -117,12 +118,12 @@ void Management::sync(Session& session, CallRef call, ByteView message) {
   streams_.open(call, *roster_.find(*sender), reader);
 }
 
-void Management::sync_meta(CallRef call, ByteView message) {
+void Management::sync_meta(TimePoint now, CallRef call, ByteView message) {
   wire::management::SyncMetaRequest request;
   const auto sender = channels_.open(message, request);
   if (!sender) return calls_.finish(call, sender.error());
   if (!roster_.find(*sender)) return calls_.finish(call, not_a_member());
-  if (const auto kept = login_.take_meta(*sender, request.meta(), wall_); !kept) {
+  if (const auto kept = login_.take_meta(now, wall_, *sender, request.meta()); !kept) {
     return calls_.finish(call, cannot_store(kept.error()));
   }
   answer(call, wire::management::Empty{});
@@ -177,11 +178,13 @@ void Management::drained(ConnectionId connection) {
 void Management::handle_timeout(TimePoint now) {
   logins_.handle_timeout(now, wall_);
   remove_away(now);
+  claims_.handle_timeout(now, wall_);
   streams_.handle_timeout(now);
 }
 
 std::optional<TimePoint> Management::next_timeout() const {
   std::optional<TimePoint> next = earlier(logins_.next_timeout(), streams_.next_timeout());
+  next = earlier(next, claims_.next_timeout());
   for (const auto& [machine, since] : away_) next = earlier(next, since + kEphemeralAway);
   return next;
 }
@@ -214,6 +217,7 @@ Result<> Management::remove(TimePoint, crypto::PublicKey machine) {
     if (Session* session = calls_.session(*holder)) session->logged_in = false;
   }
   logins_.forget(machine);
+  claims_.forget(machine);
   channels_.forget(machine);
   away_.erase(machine);
   removed_.push_back(machine);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "server/management/claims.h"
 #include "server/management/key_store.h"
 #include "server/management/logins.h"
 #include "server/management/sync_streams.h"
@@ -89,7 +90,7 @@ class Management {
   void sync(Session& session, CallRef call, ByteView message);
   Expected<void, grpc::Status> may_sync(Session& session, const crypto::PublicKey& machine,
                                         const wire::management::SyncRequest& request) const;
-  void sync_meta(CallRef call, ByteView message);
+  void sync_meta(TimePoint now, CallRef call, ByteView message);
   void log_out(TimePoint now, const Session& session, CallRef call, ByteView message);
   /// By value: the caller may have the key from the record that goes.
   Result<> remove(TimePoint now, crypto::PublicKey machine);
@@ -102,6 +103,7 @@ class Management {
   Calls& calls_;
   Random& random_;
   WallTime wall_;
+  Claims claims_;
   MapWriter writer_;
   Channels channels_;
   Login login_;

@@ -21,28 +21,34 @@ void Signal::connect(Session& session, CallRef call, const grpc::Metadata& metad
   calls_.send_headers(call, {{std::string(control::kPeerRegisteredMetadata), "1"}});
 }
 
-void Signal::send(const Session& session, CallRef call, ByteView message) {
-  if (const auto taken = forward(session, message); !taken) {
+void Signal::send(TimePoint now, const Session& session, CallRef call, ByteView message) {
+  if (const auto taken = forward(now, session, message); !taken) {
     return calls_.finish(call, taken.error());
   }
   calls_.send(call, {});  // an EncryptedMessage without fields
   calls_.finish(call, Status{});
 }
 
-void Signal::forward_from_stream(const Session& session, CallRef call, ByteView message) {
-  if (const auto taken = forward(session, message); taken) return;
+void Signal::forward_from_stream(TimePoint now, const Session& session, CallRef call,
+                                 ByteView message) {
+  if (const auto taken = forward(now, session, message); taken) return;
   switchboard_.leave(call);
   calls_.finish(call, {StatusCode::PermissionDenied, "this message is not yours"});
 }
 
 /// Only what is wrong with the sender is an error; the receiver's troubles are not his to know.
-Expected<void, Status> Signal::forward(const Session& session, ByteView message) {
+Expected<void, Status> Signal::forward(TimePoint now, const Session& session, ByteView message) {
   const auto envelope = control::parse_signal_envelope(message);
   if (!envelope) {
     return fail(Status{StatusCode::InvalidArgument,
                        std::string("the message cannot be read: ") + to_string(envelope.error())});
   }
   TRY(switchboard_.may_send(session, envelope->sender));
+  TokenBucket& rate = rates_.try_emplace(envelope->sender, kPerSecond, kBurst).first->second;
+  if (!rate.take(now)) {
+    ++counters_.too_many;
+    return {};
+  }
   const auto call = switchboard_.route(envelope->sender, envelope->receiver);
   if (call && calls_.queued_bytes(*call) < kQueuedBytesMax && calls_.send(*call, message)) {
     ++counters_.forwarded;
@@ -53,6 +59,7 @@ Expected<void, Status> Signal::forward(const Session& session, ByteView message)
 }
 
 void Signal::remove(const crypto::PublicKey& machine) {
+  rates_.erase(machine);
   if (const auto call = switchboard_.remove(machine)) {
     calls_.finish(*call, {StatusCode::PermissionDenied, "this machine is not a member any more"});
   }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include "base/token_bucket.h"
 #include "server/signal/switchboard.h"
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 
 namespace trellis::server {
 
@@ -15,9 +17,15 @@ class Signal {
   /// stock agents, which have a key of half a megabyte in each.
   static constexpr std::size_t kQueuedBytesMax = 2 << 20;
 
+  /// Of a member. An agent tells each of its peers where it is, a few hundred at most, and again
+  /// when its network changes; stock ones tell all.
+  static constexpr double kPerSecond = 100;
+  static constexpr double kBurst = 4000;
+
   struct Counters {
     std::uint64_t forwarded = 0;
-    std::uint64_t dropped = 0;  // receiver absent, slow, or none of the sender's business
+    std::uint64_t dropped = 0;   // receiver absent, slow, or none of the sender's business
+    std::uint64_t too_many = 0;  // dropped, too: beyond the sender's rate
   };
 
   /// Both must outlive it.
@@ -26,9 +34,9 @@ class Signal {
   /// ConnectStream began: headers are sent at once, or it is refused.
   void connect(Session& session, CallRef call, const grpc::Metadata& metadata);
   /// Send: the answer is empty, whatever became of the message.
-  void send(const Session& session, CallRef call, ByteView message);
+  void send(TimePoint now, const Session& session, CallRef call, ByteView message);
   /// A message on ConnectStream, where agents normally send none.
-  void forward_from_stream(const Session& session, CallRef call, ByteView message);
+  void forward_from_stream(TimePoint now, const Session& session, CallRef call, ByteView message);
   void handle_end(CallRef call) { switchboard_.leave(call); }
   /// No member any more.
   void remove(const crypto::PublicKey& machine);
@@ -37,11 +45,12 @@ class Signal {
   std::size_t registered() const { return switchboard_.size(); }
 
  private:
-  Expected<void, grpc::Status> forward(const Session& session, ByteView message);
+  Expected<void, grpc::Status> forward(TimePoint now, const Session& session, ByteView message);
 
   Calls& calls_;
   Switchboard switchboard_;
   Counters counters_;
+  std::map<crypto::PublicKey, TokenBucket> rates_;  // of members that send
 };
 
 }  // namespace trellis::server
