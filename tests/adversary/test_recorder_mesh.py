@@ -4,7 +4,6 @@ What test_recorder.py shows of two hosts that know each other from a file, here 
 hosts that found each other through a server.
 """
 
-import dataclasses
 import itertools
 import sys
 import time
@@ -87,11 +86,8 @@ class Conversation:
 
 def judge_wire(talk: Conversation, name: str) -> None:
     """A host's cable: post-quantum from the first packet, one port, nothing that is unknown."""
-    capture, owners = talk.captures[name], talk.mesh.owners()
-    server = talk.addresses_of("server")
-    # A path may change its family: what counts is the pair, not the pair of addresses.
-    datagrams = [dataclasses.replace(d, src=owners[d.src], dst=owners[d.dst])
-                 for d in capture.datagrams() if d.src in owners and d.dst in owners]
+    capture, server = talk.captures[name], talk.addresses_of("server")
+    datagrams = talk.mesh.by_host(capture.datagrams())
     assert wire_rules.check_datagrams(datagrams) == []
     assert wire_rules.check_packets(capture.packets(), talk.addresses, server) == []
     kinds = {classify(d.payload) for d in datagrams if name in (d.src, d.dst)}

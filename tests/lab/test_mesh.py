@@ -1,7 +1,6 @@
 """A server and hosts that join it: names, paths, protection, what goes over the wire."""
 
 import base64
-import dataclasses
 import itertools
 import json
 import re
@@ -16,13 +15,6 @@ from labkit.measure import Watch, answers_within
 from labkit.mesh import DOMAIN, agent_pid, end_by_itself, up_by_itself, wait_for_mesh
 
 TCP = 6
-
-
-def by_host(mesh, datagrams):
-    """The same with hosts' names in place of their addresses: a path may change its family."""
-    owners = mesh.owners()
-    return [dataclasses.replace(d, src=owners[d.src], dst=owners[d.dst]) for d in datagrams
-            if d.src in owners and d.dst in owners]
 
 
 # ---- three hosts ---------------------------------------------------------------------------------
@@ -51,7 +43,7 @@ def test_the_first_packet_is_post_quantum_and_nothing_else_is_on_the_wire(mesh):
     assert ping(bob.host, alice.v6, count=10, interval=0.02).lost == 0
     server = mesh.network.end(mesh.hosts["server"])
     for capture in captures:
-        datagrams = by_host(mesh, capture.stop().datagrams())
+        datagrams = mesh.by_host(capture.stop().datagrams())
         kinds = {classify(d.payload) for d in datagrams}
         assert {"stun", "rosenpass-InitHello", "wireguard-data"} <= kinds
         assert verdict.before_exchange(datagrams) == []

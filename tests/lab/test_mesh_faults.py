@@ -125,6 +125,8 @@ def test_a_changed_rosenpass_key_needs_the_word_of_both_administrators(mesh):
     wait_until(lambda: bob.network()["state"] == "up", 20, "bob is let in")
     wait_until(lambda: "pinned" in ((alice.peer("bob") or {}).get("why_not") or ""), 10,
                "alice refuses")  # bob is not in her map until his new key is uploaded
+    wait_until(lambda: "does not trust our key" in (bob.peer(alice)["why_not"] or ""), 5,
+               "bob says so, too")
     assert ping(alice.host, bob.v4, count=2, wait=0.5).received == 0
     alice.cli("peers", "trust", "bob")
     wait_for_mesh([alice, bob], 10)

@@ -359,7 +359,8 @@ std::string Pair::why_not(TimePoint now) const {
 
 std::string Pair::no_path() const {
   if (config_.path_source == PathSource::Owner) {
-    return "no path: none of its addresses answers (it is off, or a firewall is between)";
+    return "no path: none of its addresses answers (it is off, a firewall is between, or it does "
+           "not trust our key: then `trellis status` there says so)";
   }
   return config_.has_endpoint ? "the endpoint's name is not resolved yet"
                               : "no endpoint is known: waiting for the peer to begin";

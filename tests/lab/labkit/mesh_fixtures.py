@@ -1,10 +1,12 @@
 """Fixtures of tests that use a mesh: a conftest.py takes all of it, as of `fixtures`."""
 
+import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from . import Lab, find_program
+from . import Datagram, Lab, find_program
 from .mesh import MeshAgent, MeshServer, wait_for_mesh
 
 __all__ = ["mesh", "mesh_programs"]  # and Mesh, for those who need a mesh of other programs
@@ -60,6 +62,12 @@ class Mesh:
         """Host names by their addresses on the network."""
         ends = [self.network.end(host) for host in self.hosts.values()]
         return {address: end.host.name for end in ends for address in (end.v4, end.v6)}
+
+    def by_host(self, datagrams: Iterable[Datagram]) -> list[Datagram]:
+        """Those between hosts, with names in place of addresses: a path may change its family."""
+        owners = self.owners()
+        return [dataclasses.replace(d, src=owners[d.src], dst=owners[d.dst]) for d in datagrams
+                if d.src in owners and d.dst in owners]
 
 
 @pytest.fixture(scope="session")
