@@ -65,17 +65,21 @@ struct World {
   Node node = *Node::create(small_suite(), own_keys(0), node_random);
   Node peer = *Node::create(small_suite(), own_keys(1), peer_random);
   PeerId peer_at_node{};
-  StaticPublicKey node_key{key_pair(0).public_key};
+  Version version;
+  StaticPublicKey node_key;
   std::deque<ByteVector> to_node;
   std::deque<ByteVector> to_peer;
   std::vector<ByteVector> seen;     // from the peer
   std::vector<ByteVector> answers;  // from the node
 
-  World(bool node_has_path, PeerKind kind) {
-    PeerConfig config{.public_key = key_pair(1).public_key, .kind = kind};
+  World(bool node_has_path, PeerKind kind, Version its_version)
+      : version(its_version), node_key(key_pair(0).public_key, version) {
+    const Dialect dialect{.version = version};
+    PeerConfig config{.public_key = key_pair(1).public_key, .kind = kind, .dialect = dialect};
     if (node_has_path) config.path = endpoint_of(2);
     peer_at_node = *node.add_peer(now, std::move(config));
-    CHECK(peer.add_peer(now, {.public_key = key_pair(0).public_key, .path = endpoint_of(1)}));
+    CHECK(peer.add_peer(
+        now, {.public_key = key_pair(0).public_key, .path = endpoint_of(1), .dialect = dialect}));
   }
 
   void drain() {
@@ -117,8 +121,9 @@ struct World {
 
   /// An InitHello from a key that the node may not know, or made with another psk.
   void give_stranger_hello(std::uint8_t from, std::uint64_t key, std::uint8_t psk_byte) {
-    const Identity identity{&small_suite(), layout, StaticPublicKey(key_pair(key).public_key),
-                            key_pair(key).secret_key.clone()};
+    const Identity identity{&small_suite(), layout,
+                            StaticPublicKey(key_pair(key).public_key, version),
+                            key_pair(key).secret_key.expose()};
     Bytes<32> psk{};
     psk[0] = std::byte{psk_byte};
     const Counterpart counterpart{node_key, ExchangePsk(psk)};
@@ -181,10 +186,11 @@ void step(World& world, Input& input) {
     }
     case 8: {  // made up, of a size that is right
       const std::size_t sizes[] = {world.layout.init_hello_size(), world.layout.resp_hello_size(),
-                                   Layout::init_conf_size(), Layout::empty_data_size()};
-      const std::size_t type = input.byte() % 4;
+                                   Layout::init_conf_size(), Layout::empty_data_size(),
+                                   world.layout.init_hello_size()};
+      const std::size_t type = input.byte() % 5;
       ByteVector datagram = input.filled(sizes[type]);
-      datagram[0] = static_cast<std::byte>(0x81 + type);
+      datagram[0] = static_cast<std::byte>(type == 4 ? 0x86 : 0x81 + type);
       return world.give_with_mac(input.byte(), std::move(datagram));
     }
     case 9:
@@ -207,7 +213,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::Input input(data, size);
   const std::uint8_t flags = input.byte();
   fuzz::World world((flags & 1) != 0,
-                    (flags & 2) != 0 ? rosenpass::PeerKind::Stock : rosenpass::PeerKind::Trellis);
+                    (flags & 2) != 0 ? rosenpass::PeerKind::Stock : rosenpass::PeerKind::Trellis,
+                    (flags & 4) != 0 ? rosenpass::Version::V03 : rosenpass::Version::V02);
   for (std::size_t i = 0; i < fuzz::kStepsMax && !input.at_end(); ++i) fuzz::step(world, input);
   (void)world.node.status(world.peer_at_node);
   return 0;

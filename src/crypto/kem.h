@@ -60,6 +60,9 @@ struct Suite {
 
 /// 1: what is deployed as Rosenpass "V02": mceliece460896pc and Kyber-512 round 3.
 const Suite& suite_rosenpass();
+/// The same keys with ciphertexts of 156 bytes, as Rust rosenpass had them between its releases of
+/// 2024 and 2026. The number is that of the keys.
+const Suite& suite_rosenpass_156();
 /// Nothing if no suite has that number.
 const Suite* find_suite(std::uint8_t number);
 

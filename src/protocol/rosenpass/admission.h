@@ -2,6 +2,9 @@
 
 #include "base/time.h"
 
+#include <cstddef>
+#include <vector>
+
 namespace trellis::rosenpass {
 
 /// A budget of work that fills with time: a share of one core, with a burst.
@@ -31,11 +34,20 @@ class WorkBudget {
 // Budgets for InitHello, which anybody can replay or make from a public key. [pair rule 13]
 //
 // From addresses that are no live path: all of them together get a tenth of a core, and one peer's
-// at most a quarter of that, so replays of one peer leave room for the others. A live path has a
+// at most a quarter of that, so replays of one peer leave room for the others. A part of it is kept
+// for addresses that brought a cookie, and so were not forged; of that, no address (and those that
+// share its place) gets more than a fraction. A live path has a
 // budget of its own, which such replays cannot touch; all live paths together stay below a whole
 // core, for their addresses can be forged by who knows them.
-constexpr double kStrangersShare = 0.1;
+constexpr double kStrangersShare = 0.07;
 constexpr Duration kStrangersBurst = 50ms;
+constexpr double kProvenShare = 0.03;
+constexpr Duration kProvenBurst = 50ms;
+constexpr double kNeighboursShare = 0.005;
+constexpr Duration kNeighboursBurst = 5ms;
+constexpr std::size_t kNeighbours = 64;
+constexpr double kCookieRepliesShare = 0.02;  // besides, for it buys order
+constexpr Duration kCookieRepliesBurst = 10ms;
 constexpr double kElsewhereShare = 0.025;  // of one peer
 constexpr Duration kElsewhereBurst = 10ms;
 constexpr double kPathShare = 0.02;  // of one peer
@@ -47,6 +59,7 @@ constexpr Duration kPathsBurst = 200ms;
 struct PeerBudgets {
   WorkBudget path{kPathShare, kPathBurst};
   WorkBudget elsewhere{kElsewhereShare, kElsewhereBurst};
+  WorkBudget proven{kElsewhereShare, kElsewhereBurst};  // the same, where a cookie was brought
   /// RespHello for a running exchange: its session id must be known, so this is for who listens.
   WorkBudget resp_hello{kPathShare, kPathBurst};
 };
@@ -54,6 +67,9 @@ struct PeerBudgets {
 struct NodeBudgets {
   WorkBudget strangers{kStrangersShare, kStrangersBurst};
   WorkBudget paths{kPathsShare, kPathsBurst};
+  WorkBudget proven{kProvenShare, kProvenBurst};
+  WorkBudget cookie_replies{kCookieRepliesShare, kCookieRepliesBurst};
+  std::vector<WorkBudget> neighbours{kNeighbours, WorkBudget{kNeighboursShare, kNeighboursBurst}};
 };
 
 }  // namespace trellis::rosenpass

@@ -20,7 +20,7 @@ constexpr std::size_t kNonceSize = sizeof(crypto::XNonce);
 }  // namespace
 
 crypto::Digest biscuit_additional_data(const StaticPublicKey& own, SessionId sidi, SessionId sidr) {
-  return keyed_hash_chain(own.biscuit_chain, {sidi.bytes, sidr.bytes});
+  return keyed_hash_chain(own.version, own.biscuit_chain, {sidi.bytes, sidr.bytes});
 }
 
 SealedBiscuit seal_biscuit(const crypto::SymmetricKey& key, const crypto::Digest& additional_data,

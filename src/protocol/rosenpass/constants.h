@@ -12,6 +12,9 @@ constexpr Duration kRenewAsInitiator = 130s;  // the last initiator waits longer
 constexpr Duration kRejectAfter = 180s;       // age at which a key, and a biscuit, is worth nothing
 
 constexpr Duration kBiscuitEpoch = 300s;     // a biscuit key seals for one epoch, opens for two
+constexpr Duration kCookieEpoch = 120s;      // a cookie secret makes cookies for one epoch
+constexpr Duration kCookieLife = 120s;       // so long we send one that we were given
+constexpr Duration kCookieReplyEvery = 1s;   // so often at most we act on being given one
 constexpr Duration kBiscuitMarkEvery = 10s;  // how exactly a biscuit's age is known
 
 constexpr Duration kHelloLife = 60s;  // an InitHello unanswered so long is replaced
@@ -45,5 +48,6 @@ constexpr std::uint64_t kFirstCounter = 1;
 constexpr Duration kCostOfOpening = 700us;     // InitHello until the peer's id is known
 constexpr Duration kCostOfAnswering = 1300us;  // the rest, up to RespHello
 constexpr Duration kCostOfRespHello = 800us;
+constexpr Duration kCostOfCookieReply = 20us;
 
 }  // namespace trellis::rosenpass

@@ -32,12 +32,16 @@ std::string_view name(Drop reason) {
       return "exchange too old";
     case Drop::Collision:
       return "own exchange runs";
+    case Drop::CookieAsked:
+      return "asked for a cookie";
     case Drop::StrangersBusy:
       return "budget for unknown addresses used up";
     case Drop::PeerBusy:
       return "budget of the peer used up";
     case Drop::PathsBusy:
       return "budget of live paths used up";
+    case Drop::BadCookie:
+      return "unexpected cookie";
     case Drop::BadKem:
       return "rejected by the KEM";
     case Drop::kCount:

@@ -10,7 +10,7 @@ namespace trellis::rosenpass {
 enum class Drop : std::uint8_t {
   UnknownType,     // no type byte of the protocol
   WrongLength,     // a type byte of ours with a length that it cannot have
-  Unsupported,     // Data (0x85) or CookieReply (0x86): we never asked for one
+  Unsupported,     // Data (0x85): nobody sends it
   BadMac,          // not addressed to our public key
   UnknownPeer,     // a pid that we were not told of
   UnknownSession,  // RespHello or EmptyData for an exchange that is not, or no longer, ours
@@ -22,9 +22,11 @@ enum class Drop : std::uint8_t {
   DeadBiscuit,     // its peer has completed a later exchange
   Stale,           // of an exchange that is 180 s old or older
   Collision,       // left unanswered because our own exchange runs [pair rule 2]
+  CookieAsked,     // the same, and its sender was asked to show that he receives there
   StrangersBusy,   // budget for InitHello from unknown addresses is used up [pair rule 13]
   PeerBusy,        // budget of that one peer is used up
   PathsBusy,       // budget for all live paths together is used up
+  BadCookie,       // CookieReply that answers nothing of ours, or comes too often
   BadKem,          // a KEM refused what it was given
   kCount
 };

@@ -4,7 +4,7 @@ namespace trellis::rosenpass {
 
 Expected<HelloStep, crypto::KemError> start_hello(const Identity& own, const Counterpart& responder,
                                                   SessionId sidi, Random& random) {
-  Transcript transcript(responder.key.initial_chain);                         // IHI1
+  Transcript transcript(responder.key.version, responder.key.initial_chain);  // IHI1
   crypto::KemKeyPair ephemeral = own.suite->ephemeral_kem->generate(random);  // IHI3
   transcript.mix(sidi.bytes);                                                 // IHI4
   transcript.mix(ephemeral.public_key);
@@ -32,7 +32,7 @@ Expected<ConfStep, Drop> consume_resp_hello(const HelloSent& sent, const RespHel
                                  sent.epki, hello.ecti)) {
     return fail(Drop::BadKem);
   }
-  if (!transcript.decaps_and_mix(*own.suite->static_kem, own.secret_key.expose(),  // RHI5
+  if (!transcript.decaps_and_mix(*own.suite->static_kem, own.secret_key,  // RHI5
                                  own.own.bytes, hello.scti)) {
     return fail(Drop::BadKem);
   }

@@ -32,16 +32,17 @@ SecretBuffer from_old_form(ByteView key) {
 
 }  // namespace
 
-PeerHash peer_hash(ByteView public_key) {
-  return PeerHash{keyed_hash(labels().peer_id, public_key)};
+PeerHash peer_hash(ByteView public_key, Version version) {
+  return PeerHash{keyed_hash(version, labels(version).peer_id, public_key)};
 }
 
-StaticPublicKey::StaticPublicKey(ByteView key)
+StaticPublicKey::StaticPublicKey(ByteView key, Version its_version)
     : bytes(key),
-      pid(peer_hash(key)),
-      initial_chain(keyed_hash(labels().chaining_key_init, key)),
-      mac_key(keyed_hash(labels().mac, key)),
-      biscuit_chain(keyed_hash(labels().biscuit, key)) {}
+      version(its_version),
+      pid(peer_hash(key, version)),
+      initial_chain(keyed_hash(version, labels(version).chaining_key_init, key)),
+      mac_key{version, keyed_hash(version, labels(version).mac, key)},
+      biscuit_chain(keyed_hash(version, labels(version).biscuit, key)) {}
 
 Result<SecretBuffer> normalise_secret_key(const crypto::Suite& suite, ByteView key) {
   const std::size_t wanted = suite.static_kem->sizes().secret_key;

@@ -12,9 +12,7 @@ Bytes<32> masked(std::span<const std::byte, 32> key, std::byte pad) {
   return result;
 }
 
-}  // namespace
-
-crypto::Digest keyed_hash(std::span<const std::byte, 32> key, ByteView data) {
+crypto::Digest twice_blake2b(std::span<const std::byte, 32> key, ByteView data) {
   Bytes<32> mask = masked(key, kInnerPad);
   crypto::Digest inner = crypto::blake2b_keyed(mask, data);
   mask = masked(key, kOuterPad);
@@ -24,17 +22,27 @@ crypto::Digest keyed_hash(std::span<const std::byte, 32> key, ByteView data) {
   return result;
 }
 
-crypto::ChainingKey keyed_hash_secret(std::span<const std::byte, 32> key, ByteView data) {
-  crypto::Digest digest = keyed_hash(key, data);
+}  // namespace
+
+crypto::Digest keyed_hash(Version version, std::span<const std::byte, 32> key, ByteView data) {
+  if (version == Version::V02) return twice_blake2b(key, data);
+  crypto::Digest result;
+  crypto::shake256({key, data}, result);
+  return result;
+}
+
+crypto::ChainingKey keyed_hash_secret(Version version, std::span<const std::byte, 32> key,
+                                      ByteView data) {
+  crypto::Digest digest = keyed_hash(version, key, data);
   crypto::ChainingKey result(digest);
   zeroise(digest);
   return result;
 }
 
-crypto::Digest keyed_hash_chain(std::span<const std::byte, 32> key,
+crypto::Digest keyed_hash_chain(Version version, std::span<const std::byte, 32> key,
                                 std::initializer_list<ByteView> parts) {
   crypto::Digest digest = to_array<32>(key);
-  for (const ByteView part : parts) digest = keyed_hash(digest, part);
+  for (const ByteView part : parts) digest = keyed_hash(version, digest, part);
   return digest;
 }
 

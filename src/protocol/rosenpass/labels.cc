@@ -2,20 +2,28 @@
 
 #include "protocol/rosenpass/keyed_hash.h"
 
+#include <array>
 #include <string_view>
 
 namespace trellis::rosenpass {
 namespace {
 
-/// Names BLAKE2s; the hash is BLAKE2b all the same.
-constexpr std::string_view kProtocol =
-    "Rosenpass v1 mceliece460896 Kyber512 ChaChaPoly1305 BLAKE2s";
+/// The first names BLAKE2s; the hash is BLAKE2b all the same.
+constexpr std::string_view protocol_name(Version version) {
+  return version == Version::V02 ? "Rosenpass v1 mceliece460896 Kyber512 ChaChaPoly1305 BLAKE2s"
+                                 : "Rosenpass v1 mceliece460896 Kyber512 ChaChaPoly1305 SHAKE256";
+}
 
-Labels make_labels() {
-  const crypto::Digest protocol = keyed_hash(Bytes<32>{}, as_bytes(kProtocol));
-  const auto label = [&](std::string_view text) { return keyed_hash(protocol, as_bytes(text)); };
+Labels make_labels(Version version) {
+  const crypto::Digest protocol =
+      keyed_hash(version, Bytes<32>{}, as_bytes(protocol_name(version)));
+  const auto label = [&](std::string_view text) {
+    return keyed_hash(version, protocol, as_bytes(text));
+  };
   const crypto::Digest extract = label("chaining key extract");
-  const auto extracted = [&](std::string_view text) { return keyed_hash(extract, as_bytes(text)); };
+  const auto extracted = [&](std::string_view text) {
+    return keyed_hash(version, extract, as_bytes(text));
+  };
   return Labels{
       .protocol = protocol,
       .mac = label("mac"),
@@ -26,16 +34,21 @@ Labels make_labels() {
       .handshake_encryption = extracted("handshake encryption"),
       .initiator_key = extracted("initiator handshake encryption"),
       .responder_key = extracted("responder handshake encryption"),
-      .output_key = keyed_hash_chain(
-          extract, {as_bytes("user"), as_bytes("rosenpass.eu"), as_bytes("wireguard psk")}),
+      .output_key =
+          keyed_hash_chain(version, extract,
+                           {as_bytes("user"), as_bytes("rosenpass.eu"), as_bytes("wireguard psk")}),
+      .cookie = label("cookie"),
+      .cookie_value = label("cookie-value"),
+      .cookie_key = label("cookie-key"),
   };
 }
 
 }  // namespace
 
-const Labels& labels() {
-  static const Labels kLabels = make_labels();
-  return kLabels;
+const Labels& labels(Version version) {
+  static const std::array<Labels, kVersions> kLabels{make_labels(Version::V02),
+                                                     make_labels(Version::V03)};
+  return kLabels[static_cast<std::size_t>(version)];
 }
 
 }  // namespace trellis::rosenpass

@@ -1,10 +1,11 @@
 #pragma once
 
 #include "crypto/hash.h"
+#include "protocol/rosenpass/version.h"
 
 namespace trellis::rosenpass {
 
-/// The label tree of "V02": constants that the hash makes of texts. [WP "hashes"]
+/// The label tree of one version: constants that its hash makes of texts. [WP "hashes"]
 struct Labels {
   crypto::Digest protocol;              // P
   crypto::Digest mac;                   // MAC
@@ -16,9 +17,12 @@ struct Labels {
   crypto::Digest initiator_key;         // L_ini
   crypto::Digest responder_key;         // L_res
   crypto::Digest output_key;            // L_osk
+  crypto::Digest cookie;                // COOK
+  crypto::Digest cookie_value;          // CVAL
+  crypto::Digest cookie_key;            // CKEY
 };
 
 /// Computed at the first call.
-const Labels& labels();
+const Labels& labels(Version version);
 
 }  // namespace trellis::rosenpass

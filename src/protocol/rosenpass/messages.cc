@@ -15,7 +15,7 @@ ByteVector begin(MessageType type, std::size_t size) {
   return datagram;
 }
 
-ByteVector finish(ByteVector datagram, const crypto::Digest& mac_key, std::size_t size) {
+ByteVector finish(ByteVector datagram, const MacKey& mac_key, std::size_t size) {
   append(datagram, message_mac(mac_key, datagram));
   append(datagram, Bytes<kTrailerSize - kMacSize>{});  // cookie
   CHECK(datagram.size() == size);
@@ -63,7 +63,7 @@ bool Layout::accepts(ByteView datagram) const {
 Expected<Message, Drop> Layout::parse(ByteView datagram) const {
   if (datagram.empty()) return fail(Drop::UnknownType);
   const auto type = static_cast<MessageType>(datagram[0]);
-  if (type == MessageType::Data || type == MessageType::CookieReply) return fail(Drop::Unsupported);
+  if (type == MessageType::Data) return fail(Drop::Unsupported);
   const auto size = size_of(type);
   if (!size) return fail(Drop::UnknownType);
   if (*size != datagram.size()) return fail(Drop::WrongLength);
@@ -94,6 +94,12 @@ Expected<Message, Drop> Layout::parse(ByteView datagram) const {
     m.biscuit_ct = reader.read<SealedBiscuit>();
     m.auth = reader.read<Tag>();
     message = m;
+  } else if (type == MessageType::CookieReply) {
+    CookieReply m;
+    m.sid = reader.read<SessionId>();
+    m.nonce = reader.read<crypto::XNonce>();
+    m.sealed = reader.read<decltype(m.sealed)>();
+    return m;  // what follows is noise
   } else {
     EmptyData m;
     m.sid = reader.read<SessionId>();
@@ -105,7 +111,7 @@ Expected<Message, Drop> Layout::parse(ByteView datagram) const {
   return message;
 }
 
-ByteVector Layout::write(const InitHello& message, const crypto::Digest& mac_key) const {
+ByteVector Layout::write(const InitHello& message, const MacKey& mac_key) const {
   ByteVector datagram = begin(MessageType::InitHello, init_hello_size());
   append(datagram, message.sidi.bytes);
   append(datagram, message.epki);
@@ -115,7 +121,7 @@ ByteVector Layout::write(const InitHello& message, const crypto::Digest& mac_key
   return finish(std::move(datagram), mac_key, init_hello_size());
 }
 
-ByteVector Layout::write(const RespHello& message, const crypto::Digest& mac_key) const {
+ByteVector Layout::write(const RespHello& message, const MacKey& mac_key) const {
   ByteVector datagram = begin(MessageType::RespHello, resp_hello_size());
   append(datagram, message.sidr.bytes);
   append(datagram, message.sidi.bytes);
@@ -126,7 +132,7 @@ ByteVector Layout::write(const RespHello& message, const crypto::Digest& mac_key
   return finish(std::move(datagram), mac_key, resp_hello_size());
 }
 
-ByteVector Layout::write(const InitConf& message, const crypto::Digest& mac_key) const {
+ByteVector Layout::write(const InitConf& message, const MacKey& mac_key) const {
   ByteVector datagram = begin(MessageType::InitConf, init_conf_size());
   append(datagram, message.sidi.bytes);
   append(datagram, message.sidr.bytes);
@@ -135,7 +141,7 @@ ByteVector Layout::write(const InitConf& message, const crypto::Digest& mac_key)
   return finish(std::move(datagram), mac_key, init_conf_size());
 }
 
-ByteVector Layout::write(const EmptyData& message, const crypto::Digest& mac_key) const {
+ByteVector Layout::write(const EmptyData& message, const MacKey& mac_key) const {
   ByteVector datagram = begin(MessageType::EmptyData, empty_data_size());
   append(datagram, message.sid.bytes);
   append(datagram, bytes_of(message.counter));
@@ -143,11 +149,28 @@ ByteVector Layout::write(const EmptyData& message, const crypto::Digest& mac_key
   return finish(std::move(datagram), mac_key, empty_data_size());
 }
 
-Bytes<kMacSize> message_mac(const crypto::Digest& mac_key, ByteView before_mac) {
-  return to_array<kMacSize>(ByteView(keyed_hash(mac_key, before_mac)).first<kMacSize>());
+ByteVector Layout::write(const CookieReply& message, Random& noise) const {
+  ByteVector datagram = begin(MessageType::CookieReply, init_hello_size());
+  append(datagram, message.sid.bytes);
+  append(datagram, message.nonce);
+  append(datagram, message.sealed);
+  const std::size_t said = datagram.size();
+  datagram.resize(init_hello_size());
+  noise.fill(MutableByteView(datagram).subspan(said));
+  return datagram;
 }
 
-bool has_valid_mac(ByteView datagram, const crypto::Digest& mac_key) {
+Bytes<kMacSize> mac_of(ByteView datagram) {
+  CHECK(datagram.size() >= kTrailerSize);
+  return to_array<kMacSize>(datagram.last(kTrailerSize).first<kMacSize>());
+}
+
+Bytes<kMacSize> message_mac(const MacKey& mac_key, ByteView before_mac) {
+  return to_array<kMacSize>(
+      ByteView(keyed_hash(mac_key.version, mac_key.key, before_mac)).first<kMacSize>());
+}
+
+bool has_valid_mac(ByteView datagram, const MacKey& mac_key) {
   if (datagram.size() < kTrailerSize) return false;
   const auto [before_mac, trailer] =
       std::pair(datagram.first(datagram.size() - kTrailerSize), datagram.last(kTrailerSize));

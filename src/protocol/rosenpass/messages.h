@@ -1,10 +1,12 @@
 #pragma once
 
+#include "base/random.h"
 #include "base/result.h"
 #include "crypto/aead.h"
 #include "crypto/hash.h"
 #include "crypto/kem.h"
 #include "protocol/rosenpass/drop.h"
+#include "protocol/rosenpass/key.h"
 
 #include <compare>
 #include <cstdint>
@@ -25,7 +27,7 @@ enum class MessageType : std::uint8_t {
   InitConf = 0x83,
   EmptyData = 0x84,
   Data = 0x85,         // reserved; nobody sends it
-  CookieReply = 0x86,  // only builds of Rust rosenpass with an experimental feature
+  CookieReply = 0x86,  // besides us, builds of Rust rosenpass with an experimental feature
 };
 
 constexpr std::size_t kMacSize = 16;
@@ -41,7 +43,7 @@ using SealedBiscuit = Bytes<kBiscuitSize>;
 //
 //   every message:  type (1), reserved (3), its fields, mac (16), cookie (16)
 //
-// The mac covers all that stands before it. The cookie is sent as zero and ignored.
+// The mac covers all that stands before it. The cookie is zero unless one was asked for.
 
 /// Initiator to responder. 1092 bytes with mceliece460896pc and Kyber-512.
 struct InitHello {
@@ -78,7 +80,15 @@ struct EmptyData {
   Tag auth{};
 };
 
-using Message = std::variant<InitHello, RespHello, InitConf, EmptyData>;
+/// Responder to initiator: I am busy; show that you are where you say. As long as an InitHello, so
+/// that nothing is gained by having it sent elsewhere; the rest is noise. Bears no mac.
+struct CookieReply {
+  SessionId sid{};  // sidi
+  crypto::XNonce nonce{};
+  Bytes<16 + crypto::kTagSize> sealed{};
+};
+
+using Message = std::variant<InitHello, RespHello, InitConf, EmptyData, CookieReply>;
 
 /// The sizes of all messages for one suite, and their reading and writing.
 class Layout {
@@ -91,17 +101,18 @@ class Layout {
   static constexpr std::size_t empty_data_size() { return 4 + 4 + 8 + 16 + 32; }
 
   /// By type byte and exact length: whether a datagram belongs to this protocol. For
-  /// demultiplexing; CookieReply belongs to it, too, though we drop it.
+  /// demultiplexing.
   bool accepts(ByteView datagram) const;
 
   /// Fails with UnknownType, WrongLength or Unsupported. Authenticates nothing.
   Expected<Message, Drop> parse(ByteView datagram) const;
 
   // The whole datagram; its mac is made under `mac_key`, that of the receiver's public key.
-  ByteVector write(const InitHello& message, const crypto::Digest& mac_key) const;
-  ByteVector write(const RespHello& message, const crypto::Digest& mac_key) const;
-  ByteVector write(const InitConf& message, const crypto::Digest& mac_key) const;
-  ByteVector write(const EmptyData& message, const crypto::Digest& mac_key) const;
+  ByteVector write(const InitHello& message, const MacKey& mac_key) const;
+  ByteVector write(const RespHello& message, const MacKey& mac_key) const;
+  ByteVector write(const InitConf& message, const MacKey& mac_key) const;
+  ByteVector write(const EmptyData& message, const MacKey& mac_key) const;
+  ByteVector write(const CookieReply& message, Random& noise) const;
 
  private:
   std::optional<std::size_t> size_of(MessageType type) const;
@@ -111,9 +122,11 @@ class Layout {
 };
 
 /// h(MAC, spk of the receiver, all before the mac), its first 16 bytes. Costs 2 us for InitHello.
-Bytes<kMacSize> message_mac(const crypto::Digest& mac_key, ByteView before_mac);
-/// Whether a datagram that `parse` took bears the right mac.
-bool has_valid_mac(ByteView datagram, const crypto::Digest& mac_key);
+Bytes<kMacSize> message_mac(const MacKey& mac_key, ByteView before_mac);
+/// The mac that a datagram bears, right or not. It has a trailer.
+Bytes<kMacSize> mac_of(ByteView datagram);
+/// Whether a datagram that `parse` took bears the right mac. Nonsense for a CookieReply.
+bool has_valid_mac(ByteView datagram, const MacKey& mac_key);
 
 }  // namespace trellis::rosenpass
 

@@ -21,8 +21,10 @@ Node& Node::operator=(Node&&) noexcept = default;
 Node::~Node() = default;
 
 Node::State::State(const crypto::Suite& suite, OwnKeys keys, Random& source)
-    : identity{&suite, Layout(suite), StaticPublicKey(keys.public_key), std::move(keys.secret_key)},
-      random(&source) {}
+    : own_key(keys.public_key), secret_key(std::move(keys.secret_key)), random(&source) {
+  dialects.push_back(
+      Identity{&suite, Layout(suite), StaticPublicKey(own_key), secret_key.expose()});
+}
 
 Expected<Node, NodeError> Node::create(const crypto::Suite& suite, OwnKeys keys, Random& random) {
   const crypto::KemSizes sizes = suite.static_kem->sizes();
@@ -31,20 +33,26 @@ Expected<Node, NodeError> Node::create(const crypto::Suite& suite, OwnKeys keys,
   return Node(std::make_unique<State>(suite, std::move(keys), random));
 }
 
-const PeerHash& Node::own_pid() const { return state_->identity.own.pid; }
-const Layout& Node::layout() const { return state_->identity.layout; }
+const PeerHash& Node::own_pid() const { return state_->dialects.front().own.pid; }
+const Layout& Node::layout() const { return state_->dialects.front().layout; }
+
+bool Node::accepts(ByteView datagram) const {
+  return std::ranges::any_of(state_->dialects,
+                             [&](const Identity& own) { return own.layout.accepts(datagram); });
+}
 
 Expected<PeerId, NodeError> Node::add_peer(TimePoint now, PeerConfig config) {
   State& state = *state_;
-  if (config.public_key.size() != state.identity.own.bytes.size()) {
-    return fail(NodeError::WrongPublicKeySize);
-  }
-  const StaticPublicKey key(config.public_key);
-  if (key.pid == state.identity.own.pid) return fail(NodeError::OwnKey);
+  if (config.public_key.size() != state.own_key.size()) return fail(NodeError::WrongPublicKeySize);
+  const Identity* own = state.speak(config.dialect);
+  if (own == nullptr) return fail(NodeError::WrongSuite);
+  const StaticPublicKey key(config.public_key, config.dialect.version);
+  if (key.pid == own->own.pid) return fail(NodeError::OwnKey);
   if (state.by_pid.contains(key.pid)) return fail(NodeError::AlreadyKnown);
 
   const PeerId id{++state.last_peer};
   auto owned = std::make_unique<Peer>(Peer{.id = id,
+                                           .own = own,
                                            .counterpart = {key, std::move(config.psk)},
                                            .kind = config.kind,
                                            .path = config.path,
@@ -53,6 +61,7 @@ Expected<PeerId, NodeError> Node::add_peer(TimePoint now, PeerConfig config) {
   Peer& peer = *owned;
   state.peers.emplace(id, std::move(owned));
   state.by_pid.emplace(key.pid, id);
+  if (peer.kind == PeerKind::Trellis) ++state.cookie_peers;
   state.count_path(peer.path, +1);
   state.arm_begin(now, peer);
   state.update_deadline(peer);
@@ -75,6 +84,7 @@ void Node::remove_peer(PeerId id) {
   peer->timers.disarm_all();
   state.update_deadline(*peer);
   state.count_path(peer->path, -1);
+  if (peer->kind == PeerKind::Trellis) --state.cookie_peers;
   state.by_pid.erase(peer->counterpart.key.pid);
   state.peers.erase(id);
 }
@@ -191,6 +201,20 @@ PeerStatus Node::status(PeerId id) const {
 }
 
 const DropCounters& Node::drops() const { return state_->drops; }
+
+/// Ourselves in a dialect, which is learnt when the first peer speaks it. Nothing if the suite does
+/// not fit our keys.
+const Identity* Node::State::speak(Dialect dialect) {
+  if (dialect.suite == nullptr) dialect.suite = dialects.front().suite;
+  for (const Identity& known : dialects) {
+    if (known.dialect() == dialect) return &known;
+  }
+  const crypto::KemSizes sizes = dialect.suite->static_kem->sizes();
+  if (sizes.public_key != own_key.size() || sizes.secret_key != secret_key.size()) return nullptr;
+  dialects.push_back(Identity{dialect.suite, Layout(*dialect.suite),
+                              StaticPublicKey(own_key, dialect.version), secret_key.expose()});
+  return &dialects.back();
+}
 
 Peer* Node::State::find(PeerId id) {
   const auto found = peers.find(id);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/random.h"
+#include "protocol/rosenpass/dialect.h"
 #include "protocol/rosenpass/event.h"
 #include "protocol/rosenpass/key.h"
 #include "protocol/rosenpass/messages.h"
@@ -24,17 +25,19 @@ struct PeerConfig {
   ExchangePsk psk = ExchangePsk::zero();
   std::optional<Endpoint> path = std::nullopt;  // without one we answer, and begin nothing
   PeerKind kind = PeerKind::Trellis;
+  Dialect dialect = {};
 };
 
 enum class NodeError {
   WrongPublicKeySize,
   WrongSecretKeySize,
+  WrongSuite,    // of the peer: its static keys have other sizes than ours
   OwnKey,        // a peer cannot have our own key
   AlreadyKnown,  // another peer has that key
 };
 
-/// One end of the Rosenpass protocol, V02, with any number of peers: the exchange half of the pair
-/// rules. Begins exchanges by itself: when a path is known and no key is current, and to renew it.
+/// One end of the Rosenpass protocol with any number of peers: the exchange half of the pair rules.
+/// Begins exchanges by itself: when a path is known and no key is current, and to renew it.
 ///
 /// Pure: datagrams and time in; datagrams, events and a deadline out. Drain `poll_transmit` and
 /// `poll_event` after every call that may fill them, which are all that take `now`.
@@ -48,8 +51,10 @@ class Node {
   Node& operator=(const Node&) = delete;
   ~Node();
 
-  const PeerHash& own_pid() const;
-  const Layout& layout() const;  // tells which datagrams are ours: see Layout::accepts
+  const PeerHash& own_pid() const;  // of V02, whatever a peer speaks [pair rule 5]
+  const Layout& layout() const;     // of the node's own suite
+  /// By type byte and exact length, in any dialect that a peer was added with.
+  bool accepts(ByteView datagram) const;
 
   /// Hashes the key a few times (2.5 ms for McEliece); the first exchange begins in the next
   /// `handle_timeout`.
@@ -58,6 +63,7 @@ class Node {
   void set_public_key(PeerId peer, ByteView same_bytes);
   /// Silently: no event follows, and its keys are the owner's to drop.
   void remove_peer(PeerId peer);
+  /// `pid`: in the version that the peer speaks.
   std::optional<PeerId> find_peer(const PeerHash& pid) const;
 
   /// The peer's live path: where our messages go, and the address whose InitHello come first. A

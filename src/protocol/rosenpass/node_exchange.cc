@@ -37,7 +37,7 @@ void Node::State::begin(TimePoint now, Peer& peer) {
   CHECK(peer.path);
   const auto* before = std::get_if<HelloExchange>(&peer.exchange);
   const int repeats = before != nullptr ? before->repeats : 0;  // a silent peer stays a silent peer
-  auto step = start_hello(identity, peer.counterpart, unused_session_id(), *random);
+  auto step = start_hello(*peer.own, peer.counterpart, unused_session_id(), *random);
   if (!step) {
     (void)blame(now, peer, Drop::BadKem);
     set_exchange(now, peer, NoExchange{}, "KEM failed");
@@ -46,7 +46,7 @@ void Node::State::begin(TimePoint now, Peer& peer) {
   }
   ++peer.counters.started;
   ++peer.counters.hellos_sent;
-  transmit(peer.id, *peer.path, step->init_hello);
+  transmit_own(now, peer, step->init_hello);
   set_exchange(now, peer,
                HelloExchange{.id = next_exchange(),
                              .first_sent = now,
@@ -71,13 +71,11 @@ void Node::State::repeat(TimePoint now, Peer& peer) {
 }
 
 void Node::State::send_again(TimePoint now, Peer& peer) {
-  (void)now;
-  CHECK(peer.path);
   if (const auto* hello = std::get_if<HelloExchange>(&peer.exchange)) {
     ++peer.counters.hellos_sent;
-    transmit(peer.id, *peer.path, hello->init_hello);
+    transmit_own(now, peer, hello->init_hello);
   } else if (const auto* conf = std::get_if<ConfExchange>(&peer.exchange)) {
-    transmit(peer.id, *peer.path, conf->init_conf);
+    transmit_own(now, peer, conf->init_conf);
   }
 }
 
@@ -124,7 +122,7 @@ bool Node::State::goes_on(const Peer& peer) const {
   if (peer.state() != ExchangeState::Conf) return false;
   switch (peer.kind) {
     case PeerKind::Trellis:
-      return identity.own.pid > peer.counterpart.key.pid;
+      return peer.own->own.pid > peer.counterpart.key.pid;
     case PeerKind::Stock:
       return true;
     case PeerKind::StockGo:

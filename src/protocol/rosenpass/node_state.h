@@ -14,6 +14,7 @@ struct Node::State {
   State(const crypto::Suite& suite, OwnKeys keys, Random& random);
 
   // node.cc: peers and paths
+  const Identity* speak(Dialect dialect);
   Peer* find(PeerId id);
   const Peer* find(PeerId id) const;
   void count_path(const std::optional<Endpoint>& path, int change);
@@ -45,18 +46,34 @@ struct Node::State {
 
   // node_receive.cc: what comes in
   Expected<void, Drop> receive(TimePoint now, const Endpoint& from, ByteView datagram);
-  Expected<void, Drop> on_init_hello(TimePoint now, const Endpoint& from, const InitHello& hello);
-  Expected<void, Drop> on_resp_hello(TimePoint now, const RespHello& hello);
-  Expected<void, Drop> on_init_conf(TimePoint now, const Endpoint& from, const InitConf& message);
-  Expected<void, Drop> on_empty_data(TimePoint now, const EmptyData& message);
-  Expected<void, Drop> admit_opening(TimePoint now, const Endpoint& from);
-  Expected<void, Drop> admit_answering(TimePoint now, const Endpoint& from, Peer& peer);
+  Expected<void, Drop> dispatch(TimePoint now, const Endpoint& from, const Identity& own,
+                                const Message& message, ByteView datagram);
+  Expected<void, Drop> on_init_hello(TimePoint now, const Endpoint& from, const Identity& own,
+                                     const InitHello& hello, ByteView datagram);
+  Expected<void, Drop> on_resp_hello(TimePoint now, const Identity& own, const RespHello& hello);
+  Expected<void, Drop> on_init_conf(TimePoint now, const Endpoint& from, const Identity& own,
+                                    const InitConf& message);
+  Expected<void, Drop> on_empty_data(TimePoint now, const Identity& own, const EmptyData& message);
+  Expected<WorkBudget*, Drop> admit_opening(TimePoint now, const Endpoint& from,
+                                            const Identity& own, const InitHello& hello,
+                                            ByteView datagram);
+  Expected<void, Drop> admit_answering(TimePoint now, const Endpoint& from, Peer& peer,
+                                       WorkBudget& shared);
   tl::unexpected<Drop> blame(TimePoint now, Peer& peer, Drop reason);
-  Peer* find_session(SessionId sid);
+  Peer* find_session(SessionId sid, Version version);
+
+  // node_cookie.cc: showing that one receives where one sends from
+  Expected<WorkBudget*, Drop> admit_by_cookie(TimePoint now, const Endpoint& from,
+                                              const Identity& own, const InitHello& hello,
+                                              ByteView datagram);
+  Expected<void, Drop> on_cookie_reply(TimePoint now, const CookieReply& reply);
+  void transmit_own(TimePoint now, const Peer& peer, ByteVector message);
 
   void transmit(std::optional<PeerId> peer, const Endpoint& to, ByteVector bytes);
 
-  Identity identity;
+  ByteView own_key;
+  SecretBuffer secret_key;
+  std::deque<Identity> dialects;  // the first is V02 in the node's own suite; none ever moves
   Random* random;
   std::uint32_t last_peer = 0;
   std::uint64_t exchanges = 0;
@@ -76,6 +93,9 @@ struct Node::State {
 
   BiscuitKeys biscuit_keys;
   BiscuitCounter biscuits;
+  std::size_t cookie_peers = 0;  // that understand being asked for a cookie
+  CookieSecrets cookies;
+  std::optional<CookieKey> own_cookie_key;
 
   std::deque<Transmit> transmits;
   std::deque<Event> events;

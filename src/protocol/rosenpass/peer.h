@@ -2,6 +2,7 @@
 
 #include "protocol/rosenpass/admission.h"
 #include "protocol/rosenpass/constants.h"
+#include "protocol/rosenpass/cookie.h"
 #include "protocol/rosenpass/initiator.h"
 #include "protocol/rosenpass/node.h"
 #include "protocol/rosenpass/responder.h"
@@ -64,6 +65,7 @@ enum class PeerTimer { Begin, Repeat, Abandon, Expire, kCount };
 
 struct Peer {
   PeerId id;
+  const Identity* own;  // in the dialect that we speak with this peer; stays with the node
   Counterpart counterpart;
   PeerKind kind;
   std::optional<Endpoint> path = std::nullopt;
@@ -79,6 +81,8 @@ struct Peer {
   std::optional<ConfSent> given_up = std::nullopt;  // the last InitConf that stayed unanswered
   int patience = 0;                                 // answers to such ones that came too late
   std::optional<TimePoint> heard = std::nullopt;  // a fresh and authentic message, of any protocol
+  std::optional<HeldCookie> cookie = std::nullopt;     // the last that it asked us to bring
+  std::optional<CookieKey> cookie_key = std::nullopt;  // with which it seals them, once needed
   PeerBudgets budgets = {};
   PeerStatus counters = {};  // only its counters and its last drop are kept here
   std::optional<TimePoint> deadline = std::nullopt;  // as the node has it in its order of deadlines

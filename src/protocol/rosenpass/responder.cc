@@ -5,10 +5,10 @@
 namespace trellis::rosenpass {
 
 Expected<OpenedHello, Drop> open_init_hello(const InitHello& hello, const Identity& own) {
-  Transcript transcript(own.own.initial_chain);  // IHR1
-  transcript.mix(hello.sidi.bytes);              // IHR4
+  Transcript transcript(own.own.version, own.own.initial_chain);  // IHR1
+  transcript.mix(hello.sidi.bytes);                               // IHR4
   transcript.mix(hello.epki);
-  if (!transcript.decaps_and_mix(*own.suite->static_kem, own.secret_key.expose(),  // IHR5
+  if (!transcript.decaps_and_mix(*own.suite->static_kem, own.secret_key,  // IHR5
                                  own.own.bytes, hello.sctr)) {
     return fail(Drop::BadKem);
   }
@@ -54,7 +54,7 @@ Expected<ByteVector, Drop> make_resp_hello(Transcript transcript, const InitHell
 Expected<CompletedExchange, Drop> complete_exchange(const Biscuit& biscuit, const InitConf& message,
                                                     const Identity& own,
                                                     const Counterpart& initiator) {
-  Transcript transcript(biscuit.chaining_key.expose());  // ICR1
+  Transcript transcript(own.own.version, biscuit.chaining_key.expose());  // ICR1
   transcript.mix(message.biscuit_ct);
   (void)transcript.encrypt_and_mix(Bytes<0>{});  // RespHello's tag once more     // ICR2
   transcript.mix(message.sidi.bytes);            // ICR3

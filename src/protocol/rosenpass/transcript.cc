@@ -20,22 +20,22 @@ crypto::Nonce acknowledgement_nonce(std::uint64_t counter) {
 }  // namespace
 
 void Transcript::mix(ByteView data) {
-  const crypto::ChainingKey key = extract(labels().mix);
-  chaining_key_ = keyed_hash_secret(key.expose(), data);
+  const crypto::ChainingKey key = extract(labels(version_).mix);
+  chaining_key_ = keyed_hash_secret(version_, key.expose(), data);
 }
 
 crypto::ChainingKey Transcript::extract(const crypto::Digest& label) const {
-  return keyed_hash_secret(chaining_key_.expose(), label);
+  return keyed_hash_secret(version_, chaining_key_.expose(), label);
 }
 
 void Transcript::seal_and_mix(ByteView text, MutableByteView sealed) {
-  const crypto::ChainingKey key = extract(labels().handshake_encryption);
+  const crypto::ChainingKey key = extract(labels(version_).handshake_encryption);
   crypto::aead_seal(key.expose(), kZeroNonce, {}, text, sealed);
   mix(sealed);
 }
 
 bool Transcript::open_and_mix(ByteView sealed, MutableByteView text) {
-  const crypto::ChainingKey key = extract(labels().handshake_encryption);
+  const crypto::ChainingKey key = extract(labels(version_).handshake_encryption);
   if (!crypto::aead_open(key.expose(), kZeroNonce, {}, sealed, text)) return false;
   mix(sealed);
   return true;
@@ -63,11 +63,11 @@ Expected<void, crypto::KemError> Transcript::decaps_and_mix(const crypto::Kem& k
 }
 
 crypto::SymmetricKey Transcript::responder_key() const {
-  return crypto::SymmetricKey(extract(labels().responder_key).expose());
+  return crypto::SymmetricKey(extract(labels(version_).responder_key).expose());
 }
 
 OutputKey Transcript::output_key() const {
-  return OutputKey(extract(labels().output_key).expose());
+  return OutputKey(extract(labels(version_).output_key).expose());
 }
 
 Tag acknowledgement_tag(const crypto::SymmetricKey& responder_key, std::uint64_t counter) {

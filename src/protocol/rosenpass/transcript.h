@@ -13,8 +13,9 @@ namespace trellis::rosenpass {
 /// A step that fails leaves it in no defined state: work on a clone where that matters.
 class Transcript {
  public:
-  explicit Transcript(std::span<const std::byte, 32> chaining_key) : chaining_key_(chaining_key) {}
-  Transcript clone() const { return Transcript(chaining_key_.expose()); }
+  Transcript(Version version, std::span<const std::byte, 32> chaining_key)
+      : version_(version), chaining_key_(chaining_key) {}
+  Transcript clone() const { return {version_, chaining_key_.expose()}; }
 
   const crypto::ChainingKey& chaining_key() const { return chaining_key_; }
 
@@ -52,6 +53,7 @@ class Transcript {
   void seal_and_mix(ByteView text, MutableByteView sealed);
   bool open_and_mix(ByteView sealed, MutableByteView text);
 
+  Version version_;
   crypto::ChainingKey chaining_key_;
 };
 

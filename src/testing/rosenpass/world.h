@@ -56,11 +56,15 @@ struct TwoKeys {
 /// One machine: a node with one peer, and an owner that keeps keys as the pair rules say.
 class End final : public testing::SimHost {
  public:
-  End(const crypto::Suite& suite, const crypto::KemKeyPair& own, ByteView other, std::uint64_t seed)
-      : random_(seed), other_(other), node_(*Node::create(suite, keys_of(own), random_)) {}
+  End(const crypto::Suite& suite, const crypto::KemKeyPair& own, ByteView other, std::uint64_t seed,
+      Dialect dialect = {})
+      : random_(seed),
+        other_(other),
+        dialect_(dialect),
+        node_(*Node::create(suite, keys_of(own), random_)) {}
 
   void add_peer(TimePoint now, std::optional<Endpoint> path, PeerKind kind = PeerKind::Trellis) {
-    PeerConfig config{.public_key = other_, .path = path, .kind = kind};
+    PeerConfig config{.public_key = other_, .path = path, .kind = kind, .dialect = dialect_};
     peer = *node_.add_peer(now, std::move(config));
   }
 
@@ -144,6 +148,7 @@ class End final : public testing::SimHost {
 
   testing::SeededRandom random_;
   ByteView other_;
+  Dialect dialect_;
   Node node_;
 };
 
@@ -152,6 +157,7 @@ struct WorldOptions {
   testing::LinkFaults faults = {};
   bool first_is_larger = true;
   const crypto::Suite* suite = &small_suite();
+  Dialect dialect = {};
 };
 
 /// Two ends and the network between them.
@@ -171,12 +177,12 @@ class World {
 
   void restart_first() {
     first_ = std::make_unique<End>(*options_.suite, keys_.first, keys_.second.public_key,
-                                   ++generation_ * 1000 + options_.seed);
+                                   ++generation_ * 1000 + options_.seed, options_.dialect);
     net.replace(kFirst, *first_);
   }
   void restart_second() {
     second_ = std::make_unique<End>(*options_.suite, keys_.second, keys_.first.public_key,
-                                    ++generation_ * 1000 + options_.seed);
+                                    ++generation_ * 1000 + options_.seed, options_.dialect);
     net.replace(kSecond, *second_);
   }
   /// The first end knows the way, the second one learns nothing.
