@@ -1,33 +1,61 @@
 #include "crypto/packet_batch.h"
 
 #include "base/result.h"
+#include "crypto/batch/chunk.h"
+#include "crypto/batch/kernels.h"
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 
 namespace trellis::crypto {
 
 namespace {
 
-SymmetricKey bytes_of_key(const PacketKey& key) {
-  return SymmetricKey::make([&](std::span<std::byte, 32> target) {
-    for (std::size_t i = 0; i < PacketKey::kWords; ++i) {
-      const le32 word = key.expose()[i];
-      std::memcpy(target.data() + i * sizeof word, &word, sizeof word);
-    }
-  });
+using batch::Kernels;
+
+constexpr Kernels kPortable = {batch::portable::kLanes, batch::portable::crypt,
+                               batch::portable::authenticate, batch::portable::combine};
+
+#ifdef TRELLIS_X86_KERNELS
+
+constexpr Kernels kAvx2 = {batch::avx2::kLanes, batch::avx2::crypt, batch::avx2::authenticate,
+                           batch::avx2::combine};
+constexpr Kernels kAvx512 = {batch::avx512::kLanes, batch::avx512::crypt, batch::avx2::authenticate,
+                             batch::avx512::combine};
+constexpr Kernels kAvx512Ifma = {batch::avx512::kLanes, batch::avx512::crypt,
+                                 batch::avx512_ifma::authenticate, batch::avx512::combine};
+
+const Kernels& kernels_of(PacketKernels kernels) {
+  switch (kernels) {
+    case PacketKernels::Avx2:
+      return kAvx2;
+    case PacketKernels::Avx512:
+      return kAvx512;
+    case PacketKernels::Avx512Ifma:
+      return kAvx512Ifma;
+    case PacketKernels::Portable:
+      break;
+  }
+  return kPortable;
 }
 
-void open_one(OpenPacket& packet) {
-  packet.opened = false;
-  if (packet.sealed.size() < kTagSize) return;
-  std::array<std::byte, kPacketTextMax> scratch;
-  const MutableByteView text(scratch.data(), packet.sealed.size() - kTagSize);
-  packet.opened = aead_open(bytes_of_key(*packet.key).expose(), counter_nonce(packet.counter), {},
-                            packet.sealed, text);
-  if (packet.opened && !text.empty()) std::memcpy(packet.sealed.data(), text.data(), text.size());
-  zeroise(text);
+/// How many of the enumerators, from the first on, this processor can run. (The compiler's support
+/// asks for the system's, too: whether it saves the registers.)
+std::size_t count_available() {
+  if (!__builtin_cpu_supports("avx2")) return 1;
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl") ||
+      !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq")) {
+    return 2;
+  }
+  return __builtin_cpu_supports("avx512ifma") ? 4 : 3;
 }
+
+#else
+
+const Kernels& kernels_of(PacketKernels /*kernels*/) { return kPortable; }
+std::size_t count_available() { return 1; }
+
+#endif
 
 }  // namespace
 
@@ -46,24 +74,29 @@ std::string_view name(PacketKernels kernels) {
 }
 
 std::span<const PacketKernels> available_packet_kernels() {
-  static constexpr std::array kKernels = {PacketKernels::Portable};
-  return kKernels;
+  static constexpr std::array kAll = {PacketKernels::Portable, PacketKernels::Avx2,
+                                      PacketKernels::Avx512, PacketKernels::Avx512Ifma};
+  static const std::size_t count = count_available();
+  return std::span(kAll).first(count);
 }
 
 PacketKernels best_packet_kernels() { return available_packet_kernels().back(); }
 
-void seal(std::span<const SealPacket> packets, PacketKernels /*kernels*/) {
-  for (const SealPacket& packet : packets) {
-    CHECK(packet.text.size() <= kPacketTextMax);
-    aead_seal(bytes_of_key(*packet.key).expose(), counter_nonce(packet.counter), {}, packet.text,
-              MutableByteView(packet.target, packet.text.size() + kTagSize));
+void seal(std::span<const SealPacket> packets, PacketKernels kernels) {
+  batch::Chunk chunk(kernels_of(kernels));
+  while (!packets.empty()) {
+    const std::size_t count = std::min(packets.size(), batch::kTextsMax);
+    chunk.seal(packets.first(count));
+    packets = packets.subspan(count);
   }
 }
 
-void open(std::span<OpenPacket> packets, PacketKernels /*kernels*/) {
-  for (OpenPacket& packet : packets) {
-    CHECK(packet.sealed.size() <= kPacketTextMax + kTagSize);
-    open_one(packet);
+void open(std::span<OpenPacket> packets, PacketKernels kernels) {
+  batch::Chunk chunk(kernels_of(kernels));
+  while (!packets.empty()) {
+    const std::size_t count = std::min(packets.size(), batch::kTextsMax);
+    chunk.open(packets.first(count));
+    packets = packets.subspan(count);
   }
 }
 

@@ -1,0 +1,166 @@
+#include "crypto/batch/chunk.h"
+
+#include "base/result.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace trellis::crypto::batch {
+
+namespace {
+
+std::uint32_t blocks_of(std::size_t size) {
+  return static_cast<std::uint32_t>((size + kBlockSize - 1) / kBlockSize);
+}
+
+/// Whether the tags are equal, without telling where they differ.
+bool fits(const std::byte* tag, const std::byte* computed) {
+  std::array<std::uint64_t, 2> a;
+  std::array<std::uint64_t, 2> b;
+  static_assert(sizeof a == kTagSize);
+  std::memcpy(a.data(), tag, kTagSize);
+  std::memcpy(b.data(), computed, kTagSize);
+  return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0;
+}
+
+}  // namespace
+
+Chunk::~Chunk() {
+  zeroise(head_);
+  zeroise(scratch_);
+}
+
+void Chunk::flush() {
+  if (run_count_ > 0) kernels_.crypt(runs_.data(), run_count_, scratch_.data());
+  run_count_ = 0;
+  lanes_used_ = 0;
+}
+
+void Chunk::add(const Run& run) {
+  runs_[run_count_++] = run;
+  lanes_used_ += run.blocks;
+  if (lanes_used_ == kernels_.lanes) flush();
+}
+
+void Chunk::add_all(Run run) {
+  const std::uint32_t end = run.first + run.blocks;
+  while (run.first < end) {
+    const std::size_t rest = run.size;
+    run.blocks =
+        std::min(end - run.first, static_cast<std::uint32_t>(kernels_.lanes - lanes_used_));
+    run.size = std::min(rest, run.blocks * kBlockSize);
+    add(run);
+    run.first += run.blocks;
+    run.source += run.size;
+    run.target += run.size;
+    run.size = rest - run.size;
+  }
+}
+
+void Chunk::add_key_block(const PacketKey& key, std::uint64_t counter, std::size_t lane) {
+  add({.key = key.expose().data(),
+       .counter = counter,
+       .first = 0,
+       .blocks = 1,
+       .source = nullptr,
+       .target = head_block(lane),
+       .size = 0});
+}
+
+void Chunk::seal(std::span<const SealPacket> packets) {
+  std::size_t lane = 0;
+  for (const SealPacket& packet : packets) add_key_block(*packet.key, packet.counter, lane++);
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    const SealPacket& packet = packets[i];
+    CHECK(packet.text.size() <= kPacketTextMax);
+    texts_[i].key = head_block(i);
+    texts_[i].text = packet.target;
+    texts_[i].size = packet.text.size();
+    add_all({.key = packet.key->expose().data(),
+             .counter = packet.counter,
+             .first = 1,
+             .blocks = blocks_of(packet.text.size()),
+             .source = packet.text.data(),
+             .target = packet.target,
+             .size = packet.text.size()});
+  }
+  flush();
+  kernels_.authenticate(texts_.data(), packets.size());
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    std::memcpy(packets[i].target + packets[i].text.size(), texts_[i].tag, kTagSize);
+  }
+}
+
+void Chunk::open(std::span<OpenPacket> packets) {
+  std::array<Opening, kTextsMax> openings;
+  std::size_t count = 0;
+  for (OpenPacket& packet : packets) {
+    packet.opened = false;
+    if (packet.sealed.size() < kTagSize) continue;
+    const MutableByteView text = packet.sealed.first(packet.sealed.size() - kTagSize);
+    CHECK(text.size() <= kPacketTextMax);
+    openings[count++] = {&packet, text, 0, nullptr};
+  }
+  const std::span<Opening> all(openings.data(), count);
+  add_key_blocks(all);
+  authenticate(all);
+  decrypt(all);
+}
+
+void Chunk::add_key_blocks(std::span<Opening> openings) {
+  std::size_t lane = 0;
+  for (const Opening& opening : openings) {
+    add_key_block(*opening.packet->key, opening.packet->counter, lane++);
+  }
+  if (lanes_used_ == 0) return;
+  for (Opening& opening : openings) {
+    const std::size_t room = kernels_.lanes - lanes_used_;
+    const std::uint32_t blocks =
+        std::min(blocks_of(opening.text.size()), static_cast<std::uint32_t>(room));
+    if (blocks == 0) continue;
+    opening.early = std::min(opening.text.size(), blocks * kBlockSize);
+    opening.early_stream = head_block(lane);
+    add({.key = opening.packet->key->expose().data(),
+         .counter = opening.packet->counter,
+         .first = 1,
+         .blocks = blocks,
+         .source = nullptr,
+         .target = head_block(lane),
+         .size = 0});
+    lane += blocks;
+    if (lanes_used_ == 0) return;
+  }
+  flush();
+}
+
+void Chunk::authenticate(std::span<const Opening> openings) {
+  for (std::size_t i = 0; i < openings.size(); ++i) {
+    texts_[i].key = head_block(i);
+    texts_[i].text = openings[i].text.data();
+    texts_[i].size = openings[i].text.size();
+  }
+  kernels_.authenticate(texts_.data(), openings.size());
+  for (std::size_t i = 0; i < openings.size(); ++i) {
+    const MutableByteView text = openings[i].text;
+    openings[i].packet->opened = fits(text.data() + text.size(), texts_[i].tag);
+  }
+}
+
+void Chunk::decrypt(std::span<const Opening> openings) {
+  for (const Opening& opening : openings) {
+    if (!opening.packet->opened) continue;
+    std::byte* const text = opening.text.data();
+    if (opening.early > 0) kernels_.combine(text, text, opening.early_stream, opening.early);
+    const std::size_t rest = opening.text.size() - opening.early;
+    add_all({.key = opening.packet->key->expose().data(),
+             .counter = opening.packet->counter,
+             .first = 1 + blocks_of(opening.early),
+             .blocks = blocks_of(rest),
+             .source = text + opening.early,
+             .target = text + opening.early,
+             .size = rest});
+  }
+  flush();
+}
+
+}  // namespace trellis::crypto::batch

@@ -1,0 +1,63 @@
+#pragma once
+
+// Internal to the kernels: what all forms of Poly1305 share. [RFC 8439 2.5]
+//
+// A text is a row of 16-byte blocks, the last of text (padded with zeros) followed by one that
+// holds the two lengths of the AEAD. Whatever takes several blocks at a time takes them so that the
+// last ones fill it; before the first ones there are then blocks that count as nothing, zero and
+// without the bit 2^128: they leave an accumulator at zero.
+
+#include "crypto/batch/kernels.h"
+
+#include <cstring>
+
+namespace trellis::crypto::batch {
+
+constexpr std::uint64_t kClampLow = 0x0ffffffc0fffffff;
+constexpr std::uint64_t kClampHigh = 0x0ffffffc0ffffffc;
+
+/// With the block of lengths.
+static inline std::size_t poly_blocks(std::size_t text_size) { return (text_size + 15) / 16 + 1; }
+
+static inline std::uint64_t little_endian(const std::byte* bytes) {
+  std::uint64_t value = 0;
+  for (unsigned i = 0; i < 8; ++i) value |= static_cast<std::uint64_t>(bytes[i]) << (8 * i);
+  return value;
+}
+
+static inline void put_little_endian(std::byte* bytes, std::uint64_t value) {
+  for (unsigned i = 0; i < 8; ++i) bytes[i] = static_cast<std::byte>((value >> (8 * i)) & 0xff);
+}
+
+/// tag = (h mod 2^130 - 5) + s mod 2^128, for h = low + 2^64 high + 2^128 top below 2^130 + 2^128.
+static inline void put_tag(std::uint64_t low, std::uint64_t high, std::uint64_t top,
+                           const std::byte* s, std::byte* tag) {
+  // If h is 2^130 - 5 or more, h + 5 has bit 130, and without that it is the remainder.
+  const std::uint64_t low5 = low + 5;
+  const std::uint64_t high5 = high + (low5 < low ? 1 : 0);
+  const std::uint64_t top5 = top + (high5 < high ? 1 : 0);
+  const std::uint64_t over = 0 - (top5 >> 2);
+  low = (low & ~over) | (low5 & over);
+  high = (high & ~over) | (high5 & over);
+  const std::uint64_t sum = low + little_endian(s);
+  put_little_endian(tag, sum);
+  put_little_endian(tag + 8, high + little_endian(s + 8) + (sum < low ? 1 : 0));
+}
+
+/// Writes 64 bytes of a text of `size` bytes, from `offset` on, which may be negative: where it is
+/// not text there are zeros, and the lengths where they belong.
+static inline void stage_block(std::byte* target, const std::byte* text, std::size_t size,
+                               std::ptrdiff_t offset) {
+  const auto end = static_cast<std::ptrdiff_t>(size);
+  const std::ptrdiff_t from = offset < 0 ? 0 : offset;
+  const std::ptrdiff_t to = offset + 64 < end ? offset + 64 : end;
+  std::memset(target, 0, 64);
+  if (from < to)
+    std::memcpy(target + (from - offset), text + from, static_cast<std::size_t>(to - from));
+  const auto lengths = static_cast<std::ptrdiff_t>(16 * (poly_blocks(size) - 1));
+  if (offset <= lengths && lengths < offset + 64) {
+    put_little_endian(target + (lengths - offset) + 8, size);
+  }
+}
+
+}  // namespace trellis::crypto::batch
