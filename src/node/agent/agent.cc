@@ -95,6 +95,7 @@ void Agent::apply_peers(TimePoint now) {
   }
   pairs_ = std::move(kept);
   index_pairs();
+  update_deadline();
   drain_events(now);
 }
 
@@ -153,12 +154,14 @@ void Agent::set_endpoints(TimePoint now, const std::string& peer, std::vector<En
   for (const auto& pair : pairs_) {
     if (pair->config().name == peer) pair->set_endpoints(now, endpoints);
   }
+  update_deadline();
 }
 
 void Agent::set_path(TimePoint now, const crypto::PublicKey& peer, std::optional<Endpoint> path) {
   const auto it = by_key_.find(peer);
   if (it == by_key_.end()) return;
   it->second->set_path(now, path);
+  update_deadline();
   drain_events(now);
 }
 
@@ -248,14 +251,24 @@ void Agent::drain_events(TimePoint now) {
     if (pair->take_key_wanted()) wanted_.push_back(pair->config().wireguard_key);
   };
   // An event may lead a pair to act on the engines, which may have more to say.
+  bool delivered = false;
   while (true) {
     if (auto event = rosenpass_.poll_event()) {
       std::visit(deliver, *event);
     } else if (auto other = wireguard_.poll_event()) {
       std::visit(deliver, *other);
     } else {
-      return;
+      break;
     }
+    delivered = true;
+  }
+  if (delivered) update_deadline();
+}
+
+void Agent::update_deadline() {
+  pair_deadline_.reset();
+  for (const auto& pair : pairs_) {
+    pair_deadline_ = earlier(pair_deadline_, pair->next_timeout());
   }
 }
 
@@ -271,15 +284,16 @@ void Agent::pin_completed(const pair::Pair& pair) {
 void Agent::handle_timeout(TimePoint now) {
   rosenpass_.handle_timeout(now);
   drain_events(now);
-  for (const auto& pair : pairs_) pair->handle_timeout(now);
+  if (pair_deadline_ && *pair_deadline_ <= now) {
+    for (const auto& pair : pairs_) pair->handle_timeout(now);
+    update_deadline();
+  }
   wireguard_.handle_timeout(now);
   drain_events(now);
 }
 
 std::optional<TimePoint> Agent::next_timeout() const {
-  auto next = earlier(wireguard_.next_timeout(), rosenpass_.next_timeout());
-  for (const auto& pair : pairs_) next = earlier(next, pair->next_timeout());
-  return next;
+  return earlier(earlier(wireguard_.next_timeout(), rosenpass_.next_timeout()), pair_deadline_);
 }
 
 std::optional<std::string> Agent::poll_state() {

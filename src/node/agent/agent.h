@@ -111,6 +111,8 @@ class Agent {
   std::string refusal_of(const pair::PeerConfig& peer, bool shares_its_key) const;
   void index_pairs();
   void drain_events(TimePoint now);
+  /// To be called where a pair may have changed what it waits for.
+  void update_deadline();
   void pin_completed(const pair::Pair& pair);
   pair::Pair* pair_of(wireguard::PeerId peer) const;
   pair::Pair* pair_of(rosenpass::PeerId peer) const;
@@ -127,6 +129,7 @@ class Agent {
   rosenpass::Node rosenpass_;
   std::vector<pair::PeerConfig> peers_;
   std::vector<std::unique_ptr<pair::Pair>> pairs_;  // in the order of the list
+  std::optional<TimePoint> pair_deadline_;          // the first of theirs
   std::map<crypto::PublicKey, pair::Pair*> by_key_;
   std::vector<crypto::PublicKey> wanted_;
   std::vector<Heard> heard_;

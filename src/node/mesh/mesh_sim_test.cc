@@ -300,6 +300,8 @@ MeshSim::~MeshSim() {
   crash_server();
 }
 
+IpAddress MeshSim::server_address() { return kServerAddress.address; }
+
 void MeshSim::start_server() {
   server::Gateway::Options options;
   options.key_bytes = small_suite().static_kem->sizes().public_key;

@@ -41,6 +41,7 @@ class MeshSim {
   ~MeshSim();
 
   // The server.
+  static IpAddress server_address();
   void start_server();
   /// The process is gone; its store stays.
   void crash_server();
