@@ -29,6 +29,7 @@ class MeshServer:
     def __init__(self, host: Host, address: str, folder: Path, *, programs: Path | None = None,
                  options: tuple[str, ...] = ()):
         self.host = host
+        self.prefix: tuple[str, ...] = ()  # words before the program: it runs inside of another
         self.address = address
         self.folder = folder
         self.state = folder / "state"
@@ -40,7 +41,7 @@ class MeshServer:
 
     def start(self, *, log_level: str = "debug", wait: bool = True) -> Process:
         self.process = self.host.spawn(
-            self._programs.find("trellis-server"), "--state", str(self.state), "--public",
+            *self.prefix, self._programs.find("trellis-server"), "--state", str(self.state), "--public",
             self.address, "--socket", str(self.socket), "--foreground", "--log-level", log_level,
             *self.options, name="trellis-server")
         if wait:
