@@ -193,6 +193,7 @@ Json status_of(const Gateway::State& state, TimePoint now) {
           {"signal_forwarded", state.signal_.counters().forwarded},
           {"signal_dropped", state.signal_.counters().dropped},
           {"signal_too_many", state.signal_.counters().too_many},
+          {"requests_refused", state.management_.channels().refused()},
           {"warnings", Json::array()}};
 }
 

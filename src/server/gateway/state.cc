@@ -1,6 +1,7 @@
 #include "server/gateway/state.h"
 
 #include "base/log.h"
+#include "base/source_budget.h"
 
 #include <algorithm>
 #include <utility>
@@ -18,6 +19,8 @@ namespace {
 constexpr std::size_t kStrangerBytes = 64 << 10;
 /// Room for messages of signal, which have half a megabyte from stock agents.
 constexpr std::size_t kMemberBytes = 4 << 20;
+/// Until who was removed has heard of it.
+constexpr Duration kRemovedTime = 5s;
 /// Agents ping after 30 s of silence; who does not is looked after by us.
 constexpr Duration kKeepalive = 45s;
 
@@ -27,12 +30,6 @@ grpc::ServerLimits limits_of_strangers(grpc::FrameBuffer& frame_buffer) {
   limits.received_bytes_max = kStrangerBytes;
   limits.keepalive_interval = kKeepalive;
   return limits;
-}
-
-/// A network gives a host a whole /64.
-IpAddress source_key(const IpAddress& source) {
-  const IpAddress plain = source.unmapped();
-  return plain.is_v4() ? plain : Prefix(plain, 64).address();
 }
 
 CallKind kind_of(std::string_view method) {
@@ -50,7 +47,7 @@ Gateway::State::State(TimePoint now, Options options, Roster roster, KeyFiles& f
       started_(now),
       roster_(std::move(roster)),
       management_(now, roster_, files, *this, random, options_.key_bytes),
-      signal_(roster_, *this),
+      signal_(roster_, management_.channels(), *this),
       now_(now) {}
 
 Connection* Gateway::State::find(ConnectionId connection) const {
@@ -121,11 +118,11 @@ bool Gateway::State::may_open(const IpAddress& source) const {
 ConnectionId Gateway::State::open(TimePoint now, const Transport& transport) {
   now_ = now;
   const ConnectionId id{++last_connection_};
-  const IpAddress source = source_key(transport.source);
+  const IpAddress source = place_of(transport.source);
   const bool admitted = may_open(source);
   Connection& connection =
       *(connections_[id] = std::make_unique<Connection>(now, limits_of_strangers(frame_buffer_)));
-  connection.source_key = source;
+  connection.place = source;
   Session& session = connection.session;
   session.connection = id;
   session.source = transport.source.unmapped();
@@ -191,11 +188,7 @@ ByteVector Gateway::State::poll_transmit(ConnectionId id) {
 void Gateway::State::go_away(TimePoint now) {
   now_ = now;
   for (auto& [id, connection] : connections_) {
-    const auto calls = connection->calls;
-    for (const auto& [call, info] : calls) {
-      end_call(now, {id, call});
-      finish({id, call}, {StatusCode::Unavailable, "the server ends, or starts again"});
-    }
+    finish_all(now, *connection, {StatusCode::Unavailable, "the server ends, or starts again"});
     connection->grpc.go_away(now);
     touch(*connection);
   }
@@ -212,8 +205,7 @@ void Gateway::State::handle_timeout(TimePoint now) {
     connection.deadline.reset();
     connection.grpc.handle_timeout(now);
     if (connection.stranger_until && *connection.stranger_until <= now) {
-      connection.stranger_until = now + options_.limits.stranger_time;
-      connection.grpc.close(now, "nobody logged in");
+      end_stranger(now, connection);
     }
     touch(connection);
   }
@@ -256,7 +248,7 @@ void Gateway::State::settle(TimePoint now) {
       after_events(now, *connection);
     }
     management_.handle_timeout(now);
-    while (const auto removed = management_.poll_removed()) signal_.remove(*removed);
+    while (const auto removed = management_.poll_removed()) dismiss(now, *removed);
   } while (!touched_.empty());
 }
 
@@ -267,7 +259,7 @@ void Gateway::State::drain(TimePoint now, Connection& connection) {
 }
 
 void Gateway::State::after_events(TimePoint now, Connection& connection) {
-  if (connection.stranger_until && !connection.session.stranger()) admit(connection);
+  if (connection.stranger_until && !stranger(connection)) admit(connection);
   if (connection.grpc.closed()) note_end(now, connection);
   set_deadline(connection);
   const ConnectionId id = connection.session.connection;
@@ -276,13 +268,59 @@ void Gateway::State::after_events(TimePoint now, Connection& connection) {
   ready_.push_back(id);
 }
 
+/// Somebody logged in here, or a stock agent is registered at signal from where its logins come.
+bool Gateway::State::stranger(const Connection& connection) {
+  if (connection.session.user) return false;
+  const auto claimant = signal_.claimant(connection.session);
+  return !claimant || claimant->standing == Switchboard::Standing::Claimed;
+}
+
+/// Its time is over. Who registered at signal in the name of a stock agent that is here, but from
+/// elsewhere, may stay, with all other bounds of a stranger: an agent can have two addresses.
+void Gateway::State::end_stranger(TimePoint now, Connection& connection) {
+  connection.stranger_until = now + options_.limits.stranger_time;
+  const auto claimant = signal_.claimant(connection.session);
+  if (claimant && management_.connected(claimant->machine)) return;
+  connection.grpc.close(now, connection.removed ? removed().message : "nobody logged in");
+}
+
+/// No member any more: what it has open ends.
+void Gateway::State::dismiss(TimePoint now, const crypto::PublicKey& machine) {
+  signal_.remove(machine);
+  for (const auto& [id, connection] : connections_) {
+    if (connection->session.user == machine) dismiss(now, *connection);
+  }
+}
+
+/// A stranger again, and not for long.
+void Gateway::State::dismiss(TimePoint now, Connection& connection) {
+  finish_all(now, connection, removed());
+  connection.session.user.reset();
+  connection.session.granted.reset();
+  connection.removed = true;
+  connection.stranger_until = now + kRemovedTime;
+  connection.grpc.set_received_bytes_max(kStrangerBytes);
+  touch(connection);
+  if (!connection.counted) return;
+  ++strangers_;
+  ++sources_[connection.place].strangers;
+}
+
+void Gateway::State::finish_all(TimePoint now, Connection& connection, const Status& status) {
+  const auto calls = connection.calls;
+  for (const auto& [call, info] : calls) {
+    end_call(now, {connection.session.connection, call});
+    finish({connection.session.connection, call}, status);
+  }
+}
+
 /// No stranger any more.
 void Gateway::State::admit(Connection& connection) {
   connection.stranger_until.reset();
   connection.grpc.set_received_bytes_max(kMemberBytes);
   if (!connection.counted) return;
   --strangers_;
-  --sources_[connection.source_key].strangers;
+  --sources_[connection.place].strangers;
 }
 
 void Gateway::State::note_end(TimePoint now, Connection& connection) {
@@ -299,7 +337,7 @@ void Gateway::State::note_end(TimePoint now, Connection& connection) {
 
 void Gateway::State::forget_source(Connection& connection) {
   if (!connection.counted) return;
-  const auto it = sources_.find(connection.source_key);
+  const auto it = sources_.find(connection.place);
   --it->second.connections;
   if (connection.stranger_until) {
     --it->second.strangers;

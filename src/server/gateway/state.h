@@ -34,13 +34,14 @@ struct Connection {
   Session session;
   grpc::ServerConnection grpc;
   std::map<grpc::CallId, Call> calls;
-  IpAddress source_key;                     // what limits count
+  IpAddress place;                          // what limits count
   bool counted = false;                     // by the limits
   std::optional<TimePoint> stranger_until;  // not a stranger any more: nothing
   std::optional<TimePoint> deadline;        // as it stands in `Gateway::State::deadlines_`
   bool touched = false;
   bool ready = false;
-  bool ended = false;  // the services know that it is over
+  bool ended = false;    // the services know that it is over
+  bool removed = false;  // its machine is no member any more
 };
 
 /// What of the server is counted, for `status`.
@@ -98,7 +99,12 @@ struct Gateway::State final : Calls {
   void touch(Connection& connection);
   void drain(TimePoint now, Connection& connection);
   void after_events(TimePoint now, Connection& connection);
+  bool stranger(const Connection& connection);
   void admit(Connection& connection);
+  void end_stranger(TimePoint now, Connection& connection);
+  void dismiss(TimePoint now, const crypto::PublicKey& machine);
+  void dismiss(TimePoint now, Connection& connection);
+  void finish_all(TimePoint now, Connection& connection, const grpc::Status& status);
   void note_end(TimePoint now, Connection& connection);
   void set_deadline(Connection& connection);
   void forget_source(Connection& connection);

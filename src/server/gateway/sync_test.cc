@@ -166,7 +166,7 @@ TEST_F(SyncTest, ARemovedMachineIsToldSoAndSentAway) {
   EXPECT_TRUE(last.network_map().remote_peers_is_empty());
   EXPECT_EQ(last.network_map().remote_peers_size(), 0);
   EXPECT_TRUE(last.network_map().firewall_rules_is_empty());
-  EXPECT_TRUE(bob.client->status_of(bob.sync).ok()) << "end of the stream";
+  EXPECT_EQ(bob.client->status_of(bob.sync).code, StatusCode::PermissionDenied);
   EXPECT_EQ(bob.client->status_of(signal).code, StatusCode::PermissionDenied);
   EXPECT_EQ(bob.client->status_of(bob.client->sync()).code, StatusCode::PermissionDenied);
   EXPECT_EQ(bob.client->log_in().code, StatusCode::PermissionDenied);

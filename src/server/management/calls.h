@@ -4,6 +4,7 @@
 #include "crypto/keys.h"
 #include "protocol/control/method_names.h"
 #include "protocol/grpc/event.h"
+#include "protocol/grpc/status.h"
 
 #include <compare>
 #include <cstddef>
@@ -37,16 +38,17 @@ struct Session {
   std::optional<crypto::PublicKey> proven;
   /// Whose login was granted after that: to have the key alone is not enough.
   std::optional<crypto::PublicKey> granted;
-  /// Somebody logged in here: `granted`, or a stock agent.
-  bool logged_in = false;
-  /// Who registered at signal without a proof, as stock agents do.
-  std::optional<crypto::PublicKey> claimed;
+  /// Who logged in here: `granted`, or a stock agent.
+  std::optional<crypto::PublicKey> user;
 
   /// The member at the other end, if it has logged in and proven who it is. Only ours do.
-  std::optional<crypto::PublicKey> member() const { return logged_in ? granted : std::nullopt; }
-  /// A stranger's bounds are narrow.
-  bool stranger() const { return !logged_in && !claimed; }
+  std::optional<crypto::PublicKey> member() const { return user ? granted : std::nullopt; }
 };
+
+/// To a machine that is no member any more, on what it has still open.
+inline grpc::Status removed() {
+  return {grpc::StatusCode::PermissionDenied, "this machine was removed from the network"};
+}
 
 /// How the services answer. The gateway has the connections.
 class Calls {

@@ -53,7 +53,7 @@ Expected<void, Status> prove(Session& session, const crypto::PublicKey& machine)
 void Logins::handle(TimePoint now, WallTime wall, Session& session, CallRef call,
                     ByteView envelope) {
   LoginRequest request;
-  const auto sender = channels_.open(envelope, request);
+  const auto sender = channels_.open(now, session, envelope, request);
   if (!sender) return calls_.finish(call, sender.error());
   const auto agent = Login::own_agent(request, origin_of(session, now, wall));
   if (!agent) return calls_.finish(call, agent.error());
@@ -93,7 +93,7 @@ void Logins::answer(TimePoint now, WallTime wall, CallRef call, const crypto::Pu
       calls_.close(*before, "the agent has a newer connection");
     }
   }
-  session->logged_in = true;
+  session->user = machine;
   calls_.send(call, channels_.seal(machine, *response));
   calls_.finish(call, Status{});
 }
@@ -176,9 +176,6 @@ std::optional<ConnectionId> Logins::holder(const crypto::PublicKey& machine) con
 }
 
 void Logins::forget(const crypto::PublicKey& machine) {
-  if (const auto connection = holder(machine)) {
-    if (Session* session = calls_.session(*connection)) session->granted.reset();
-  }
   holders_.erase(machine);
   conflicts_.erase(machine);
 }

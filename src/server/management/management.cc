@@ -42,9 +42,9 @@ bool Management::handle_request(TimePoint now, Session& session, CallRef call,
   } else if (method == control::kLogin) {
     log_in(now, session, call, message);
   } else if (method == control::kSync) {
-    sync(session, call, message);
+    sync(now, session, call, message);
   } else if (method == control::kSyncMeta) {
-    sync_meta(now, call, message);
+    sync_meta(now, session, call, message);
   } else if (method == control::kLogout) {
     log_out(now, session, call, message);
   } else if (method == control::kIsHealthy) {
@@ -101,9 +101,9 @@ Expected<void, Status> Management::may_sync(Session& session, const crypto::Publ
   return {};
 }
 
-void Management::sync(Session& session, CallRef call, ByteView message) {
+void Management::sync(TimePoint now, Session& session, CallRef call, ByteView message) {
   wire::management::SyncRequest request;
-  const auto sender = channels_.open(message, request);
+  const auto sender = channels_.open(now, session, message, request);
   if (!sender) return calls_.finish(call, sender.error());
   if (const auto allowed = may_sync(session, *sender, request); !allowed) {
     return calls_.finish(call, allowed.error());
@@ -112,15 +112,15 @@ void Management::sync(Session& session, CallRef call, ByteView message) {
   reader.ours = request.has_trellis();
   reader.deltas = request.trellis().deltas();
   reader.infrastructure = infrastructure_for(session).SerializeAsString();
-  session.logged_in = true;
+  session.user = *sender;
   roster_.touch(*sender, wall_);
   away_.erase(*sender);
   streams_.open(call, *roster_.find(*sender), reader);
 }
 
-void Management::sync_meta(TimePoint now, CallRef call, ByteView message) {
+void Management::sync_meta(TimePoint now, const Session& session, CallRef call, ByteView message) {
   wire::management::SyncMetaRequest request;
-  const auto sender = channels_.open(message, request);
+  const auto sender = channels_.open(now, session, message, request);
   if (!sender) return calls_.finish(call, sender.error());
   if (!roster_.find(*sender)) return calls_.finish(call, not_a_member());
   if (const auto kept = login_.take_meta(now, wall_, *sender, request.meta()); !kept) {
@@ -131,7 +131,7 @@ void Management::sync_meta(TimePoint now, CallRef call, ByteView message) {
 
 void Management::log_out(TimePoint now, const Session& session, CallRef call, ByteView message) {
   wire::management::Empty request;
-  const auto sender = channels_.open(message, request);
+  const auto sender = channels_.open(now, session, message, request);
   if (!sender) return calls_.finish(call, sender.error());
   const PeerRecord* peer = roster_.find(*sender);
   if (!peer) return calls_.finish(call, not_a_member());
@@ -213,9 +213,6 @@ Result<> Management::remove(TimePoint, crypto::PublicKey machine) {
   const PeerRecord gone = *roster_.find(machine);
   TRY(roster_.remove(machine, wall_));
   streams_.dismiss(gone);
-  if (const auto holder = logins_.holder(machine)) {
-    if (Session* session = calls_.session(*holder)) session->logged_in = false;
-  }
   logins_.forget(machine);
   claims_.forget(machine);
   channels_.forget(machine);

@@ -72,6 +72,7 @@ class Management {
   Result<> revoke_setup_key(const std::string& id);
 
   const Roster& roster() const { return roster_; }
+  const Channels& channels() const { return channels_; }
   WallTime wall() const { return wall_; }
   /// Has a stream on which it is told of changes.
   bool connected(const crypto::PublicKey& machine) const { return streams_.connected(machine); }
@@ -87,10 +88,10 @@ class Management {
   void answer(CallRef call, const google::protobuf::Message& message);
   void get_server_key(const Session& session, CallRef call);
   void log_in(TimePoint now, Session& session, CallRef call, ByteView message);
-  void sync(Session& session, CallRef call, ByteView message);
+  void sync(TimePoint now, Session& session, CallRef call, ByteView message);
   Expected<void, grpc::Status> may_sync(Session& session, const crypto::PublicKey& machine,
                                         const wire::management::SyncRequest& request) const;
-  void sync_meta(TimePoint now, CallRef call, ByteView message);
+  void sync_meta(TimePoint now, const Session& session, CallRef call, ByteView message);
   void log_out(TimePoint now, const Session& session, CallRef call, ByteView message);
   /// By value: the caller may have the key from the record that goes.
   Result<> remove(TimePoint now, crypto::PublicKey machine);

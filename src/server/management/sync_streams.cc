@@ -41,7 +41,9 @@ void SyncStreams::dismiss(const PeerRecord& gone) {
   if (it == streams_.end()) return;
   const CallRef call = it->second.call;
   calls_.send(call, channels_.seal(gone.key, writer_.last_map(gone)));
-  calls_.finish(call, Status{});
+  // A stock agent reads the end of the stream, and is refused when it comes again.
+  // [netbird-wire 2.12]
+  calls_.finish(call, it->second.ours ? removed() : Status{});
   by_call_.erase(call);
   streams_.erase(it);
 }

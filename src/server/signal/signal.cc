@@ -8,16 +8,19 @@ namespace trellis::server {
 using grpc::Status;
 using grpc::StatusCode;
 
-void Signal::connect(Session& session, CallRef call, const grpc::Metadata& metadata) {
+void Signal::connect(const Session& session, CallRef call, const grpc::Metadata& metadata) {
   const auto id = grpc::find(metadata, control::kPeerIdMetadata);
   const auto machine = id ? control::parse_key_text(*id) : std::nullopt;
   if (!machine) {
     return calls_.finish(call, {StatusCode::InvalidArgument, "who registers is not said"});
   }
-  const auto displaced = switchboard_.enter(call, *machine, session.member());
+  using Standing = Switchboard::Standing;
+  const Standing unproven =
+      channels_.seen_at(*machine, session.source) ? Standing::Near : Standing::Claimed;
+  const Standing standing = session.member() ? Standing::Proven : unproven;
+  const auto displaced = switchboard_.enter(session, call, *machine, standing);
   if (!displaced) return calls_.finish(call, displaced.error());
   if (*displaced) calls_.finish(**displaced, {StatusCode::Unknown, "peer registered again"});
-  if (!session.member()) session.claimed = machine;
   calls_.send_headers(call, {{std::string(control::kPeerRegisteredMetadata), "1"}});
 }
 
@@ -58,10 +61,20 @@ Expected<void, Status> Signal::forward(TimePoint now, const Session& session, By
   return {};
 }
 
+std::optional<Switchboard::Claimant> Signal::claimant(const Session& session) {
+  auto found = switchboard_.claimant(session.connection);
+  if (found && found->standing == Switchboard::Standing::Claimed &&
+      channels_.seen_at(found->machine, session.source)) {
+    found->standing = Switchboard::Standing::Near;
+    switchboard_.set_near(found->machine);
+  }
+  return found;
+}
+
 void Signal::remove(const crypto::PublicKey& machine) {
   rates_.erase(machine);
   if (const auto call = switchboard_.remove(machine)) {
-    calls_.finish(*call, {StatusCode::PermissionDenied, "this machine is not a member any more"});
+    calls_.finish(*call, removed());
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/token_bucket.h"
+#include "server/management/channels.h"
 #include "server/signal/switchboard.h"
 
 #include <cstddef>
@@ -28,16 +29,20 @@ class Signal {
     std::uint64_t too_many = 0;  // dropped, too: beyond the sender's rate
   };
 
-  /// Both must outlive it.
-  Signal(const Roster& roster, Calls& calls) : calls_(calls), switchboard_(roster) {}
+  /// All must outlive it.
+  Signal(const Roster& roster, const Channels& channels, Calls& calls)
+      : channels_(channels), calls_(calls), switchboard_(roster) {}
 
   /// ConnectStream began: headers are sent at once, or it is refused.
-  void connect(Session& session, CallRef call, const grpc::Metadata& metadata);
+  void connect(const Session& session, CallRef call, const grpc::Metadata& metadata);
   /// Send: the answer is empty, whatever became of the message.
   void send(TimePoint now, const Session& session, CallRef call, ByteView message);
   /// A message on ConnectStream, where agents normally send none.
   void forward_from_stream(TimePoint now, const Session& session, CallRef call, ByteView message);
   void handle_end(CallRef call) { switchboard_.leave(call); }
+  /// The stock agent that is registered over this connection, if any; and whether it is where the
+  /// boxes of that machine come from.
+  std::optional<Switchboard::Claimant> claimant(const Session& session);
   /// No member any more.
   void remove(const crypto::PublicKey& machine);
 
@@ -47,6 +52,7 @@ class Signal {
  private:
   Expected<void, grpc::Status> forward(TimePoint now, const Session& session, ByteView message);
 
+  const Channels& channels_;
   Calls& calls_;
   Switchboard switchboard_;
   Counters counters_;

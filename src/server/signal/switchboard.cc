@@ -10,33 +10,35 @@ Expected<void, Status> Switchboard::may_send(const Session& session,
   const PeerRecord* peer = roster_.find(sender);
   if (!peer) return fail(Status{StatusCode::PermissionDenied, "the sender is not a member"});
   const auto member = session.member();
-  const bool his = member ? member == sender : session.claimed == sender && !peer->key_name;
+  const auto registered = claimant(session.connection);
+  const bool his =
+      member ? member == sender : registered && registered->machine == sender && !peer->key_name;
   if (his) return {};
   return fail(Status{StatusCode::PermissionDenied, "this connection is not the sender's"});
 }
 
-Expected<std::optional<CallRef>, Status> Switchboard::enter(
-    CallRef call, const crypto::PublicKey& machine,
-    const std::optional<crypto::PublicKey>& proven) {
+Expected<std::optional<CallRef>, Status> Switchboard::enter(const Session& session, CallRef call,
+                                                            const crypto::PublicKey& machine,
+                                                            Standing standing) {
   const PeerRecord* peer = roster_.find(machine);
   if (!peer) return fail(Status{StatusCode::PermissionDenied, "this machine is not a member"});
-  const bool is_proven = proven == machine;
-  if (proven && !is_proven) {
+  const auto member = session.member();
+  if (member && member != machine) {
     return fail(Status{StatusCode::PermissionDenied, "this connection is another machine's"});
   }
   std::optional<CallRef> displaced;
   if (const auto it = entries_.find(machine); it != entries_.end()) {
-    if (it->second.proven && !is_proven) {
+    if (it->second.standing > standing) {
       return fail(Status{StatusCode::AlreadyExists,
-                         "this machine is here already, and has proven that it is"});
+                         "this machine is here already, and has shown that it is"});
     }
     displaced = it->second.call;
   }
-  if (peer->key_name && !is_proven) {
+  if (peer->key_name && standing != Standing::Proven) {
     return fail(Status{StatusCode::Unauthenticated, "this machine proves who it is: log in first"});
   }
   if (displaced) by_call_.erase(*displaced);
-  entries_[machine] = {call, is_proven};
+  entries_[machine] = {call, standing};
   by_call_[call] = machine;
   return displaced;
 }
@@ -55,6 +57,15 @@ std::optional<CallRef> Switchboard::remove(const crypto::PublicKey& machine) {
   by_call_.erase(call);
   entries_.erase(it);
   return call;
+}
+
+std::optional<Switchboard::Claimant> Switchboard::claimant(ConnectionId connection) const {
+  for (auto it = by_call_.lower_bound({connection, grpc::CallId{}});
+       it != by_call_.end() && it->first.connection == connection; ++it) {
+    const Entry& entry = entries_.at(it->second);
+    if (entry.standing != Standing::Proven) return Claimant{it->second, entry.standing};
+  }
+  return std::nullopt;
 }
 
 std::optional<CallRef> Switchboard::route(const crypto::PublicKey& sender,

@@ -14,22 +14,29 @@ namespace trellis::server {
 /// Who can be reached by signal, and by which call. What passes is sealed between the machines; the
 /// server sees who talks to whom. [netbird-wire 3]
 ///
-/// Stock agents do not prove who they are; ours do, at their login. A registration without a proof
-/// never takes the place of one with it. [pair rule 11]
+/// Ours prove at their login who they are. Stock agents say it only, on a connection of its own;
+/// what they can show is that they are where the last box of that machine came from. A registration
+/// never takes the place of a better one. [pair rule 11]
 class Switchboard {
  public:
+  enum class Standing : std::uint8_t {
+    Claimed,  // knows a public key
+    Near,     // and is where its owner is
+    Proven,
+  };
+
   explicit Switchboard(const Roster& roster) : roster_(roster) {}
 
   /// Whether a message may be sent in the name of `sender` over this connection: it has proven that
-  /// it is his, or it is registered for him, a stock agent.
+  /// it is his, or he, a stock agent, is registered there.
   Expected<void, grpc::Status> may_send(const Session& session,
                                         const crypto::PublicKey& sender) const;
 
   /// From now on messages to `machine` go to `call`. Gives the call that has lost them, if any: to
   /// be ended as "peer registered again".
-  Expected<std::optional<CallRef>, grpc::Status> enter(
-      CallRef call, const crypto::PublicKey& machine,
-      const std::optional<crypto::PublicKey>& proven);
+  Expected<std::optional<CallRef>, grpc::Status> enter(const Session& session, CallRef call,
+                                                       const crypto::PublicKey& machine,
+                                                       Standing standing);
   /// The call is over.
   void leave(CallRef call);
   /// The machine was removed: its call, to be ended.
@@ -40,13 +47,24 @@ class Switchboard {
   std::optional<CallRef> route(const crypto::PublicKey& sender,
                                const crypto::PublicKey& receiver) const;
 
+  /// The stock agent that is registered over this connection, if any.
+  struct Claimant {
+    crypto::PublicKey machine;
+    Standing standing;
+  };
+  std::optional<Claimant> claimant(ConnectionId connection) const;
+  /// It turned out that it is where it should be.
+  void set_near(const crypto::PublicKey& machine) {
+    entries_.at(machine).standing = Standing::Near;
+  }
+
   bool present(const crypto::PublicKey& machine) const { return entries_.contains(machine); }
   std::size_t size() const { return entries_.size(); }
 
  private:
   struct Entry {
     CallRef call;
-    bool proven;
+    Standing standing;
   };
 
   const Roster& roster_;
