@@ -46,7 +46,8 @@ class SimulatedAgent {
   void clear() { logged_in_ = synced_ = uploaded_ = false; }
 
   const std::string& name() const { return name_; }
-  /// Of the map in force.
+  /// The map in force; nullptr: none yet.
+  const netmap::Map* map() const { return uplink_->map(); }
   std::size_t peers() const;
   bool knows(const crypto::PublicKey& key, std::string_view name) const;
   const crypto::PublicKey& key() const { return key_; }
