@@ -1,7 +1,7 @@
 #include "system/dns_socket.h"
 
 #include "protocol/dns/stream.h"
-#include "system/clock.h"
+#include "system/answering_clients.h"
 #include "system/descriptor.h"
 #include "system/socket_address.h"
 
@@ -57,19 +57,33 @@ Result<Descriptor> bind_to(const Endpoint& endpoint, int type) {
   return socket;
 }
 
+/// What a program asks over one TCP connection.
+class DnsConversation final : public Conversation {
+ public:
+  DnsConversation(DnsSocket::Handler& handler, DnsSocket::Counters& counters)
+      : handler_(handler), counters_(counters) {}
+
+  void receive(ByteView bytes) override { reader_.receive(bytes); }
+  bool failed() const override { return reader_.failed(); }
+
+  std::optional<ByteVector> answer_next() override {
+    const auto query = reader_.next();
+    if (!query) return std::nullopt;
+    ++counters_.queries;
+    const auto answer = handler_(*query, dns::Transport::Tcp);
+    return answer ? dns::frame(*answer) : ByteVector{};
+  }
+
+ private:
+  DnsSocket::Handler& handler_;
+  DnsSocket::Counters& counters_;
+  dns::StreamReader reader_{kQueryBytesMax};
+};
+
 }  // namespace
 
 /// Everything about the sockets, at an address that callbacks can keep.
 struct DnsSocket::State {
-  struct Client {
-    Descriptor socket;
-    dns::StreamReader reader{kQueryBytesMax};
-    ByteVector answer;        // what has still to go
-    TimePoint last_activity;  // a byte moved
-    bool dead = false;
-    Ready waits_for = Ready::Read;  // for writing while there is an answer
-    Watch watch;
-  };
   struct Listener {
     Descriptor socket;
     Watch watch;
@@ -83,19 +97,13 @@ struct DnsSocket::State {
 
   void receive(int socket);
   void accept_all(int socket);
-  void sweep();
-  void watch_client(Client& client, Ready ready);
-  void read_from(Client& client);
-  void proceed(Client& client);
-  bool write_to(Client& client);
 
   Loop& loop;
   Options options;
   Handler handler;
   Counters counters;
   std::list<Listener> listeners;
-  std::list<Client> clients;
-  Timer idle_timer;
+  std::unique_ptr<AnsweringClients> clients;
 };
 
 Result<> DnsSocket::State::listen_on(const IpAddress& address) {
@@ -150,95 +158,15 @@ void DnsSocket::State::accept_all(int socket) {
       ++counters.strangers;
       continue;  // closes it
     }
-    if (clients.size() >= options.tcp_clients_max) {
+    if (clients->size() >= options.tcp_clients_max) {
       ++counters.refused;
       continue;
     }
     // Answers are short and do not wait for each other; without it they only come later.
     const int on = 1;
     ::setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    Client& client = clients.emplace_back();
-    client.socket = std::move(connection);
-    client.last_activity = boot_now();
-    watch_client(client, Ready::Read);
+    clients->add(std::move(connection), std::make_unique<DnsConversation>(handler, counters));
   }
-  sweep();
-}
-
-/// Removes those that are dead or have been idle for too long, and waits for the next.
-void DnsSocket::State::sweep() {
-  const TimePoint now = boot_now();
-  clients.remove_if([&](const Client& client) {
-    return client.dead || client.last_activity + options.tcp_idle_max <= now;
-  });
-  std::optional<TimePoint> next;
-  for (const Client& client : clients) {
-    next = earlier(next, client.last_activity + options.tcp_idle_max);
-  }
-  idle_timer.arm(next);
-}
-
-void DnsSocket::State::watch_client(Client& client, Ready ready) {
-  if (client.watch.active() && client.waits_for == ready) return;
-  client.watch.reset();
-  client.waits_for = ready;
-  auto watch = loop.watch(client.socket.get(), ready, [this, &client] {
-    if (client.waits_for == Ready::Read) read_from(client);
-    if (!client.dead) proceed(client);
-    if (client.dead) sweep();  // and this function with it: nothing may follow
-  });
-  if (!watch) {
-    client.dead = true;
-    return;
-  }
-  client.watch = *std::move(watch);
-}
-
-void DnsSocket::State::read_from(Client& client) {
-  std::array<std::byte, kQueryBytesMax> piece;
-  const ssize_t n = ::recv(client.socket.get(), piece.data(), piece.size(), 0);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n <= 0) {
-    client.dead = true;
-    return;
-  }
-  client.last_activity = boot_now();
-  client.reader.receive(ByteView(piece).first(static_cast<std::size_t>(n)));
-}
-
-/// Answers one query after the other; reads no further while an answer waits to be taken.
-void DnsSocket::State::proceed(Client& client) {
-  while (!client.dead) {
-    if (!client.answer.empty()) {
-      if (!write_to(client)) return;
-      continue;
-    }
-    const auto query = client.reader.next();
-    if (client.reader.failed()) client.dead = true;
-    if (!query) return watch_client(client, Ready::Read);
-    ++counters.queries;
-    if (const auto answer = handler(*query, dns::Transport::Tcp)) {
-      client.answer = dns::frame(*answer);
-    }
-  }
-}
-
-/// False if the client has to take what is there first, or is dead.
-bool DnsSocket::State::write_to(Client& client) {
-  const ssize_t n =
-      ::send(client.socket.get(), client.answer.data(), client.answer.size(), MSG_NOSIGNAL);
-  if (n < 0 && errno == EINTR) return true;
-  if (n < 0 && errno == EAGAIN) {
-    watch_client(client, Ready::Write);
-    return false;
-  }
-  if (n < 0) {
-    client.dead = true;
-    return false;
-  }
-  client.last_activity = boot_now();
-  client.answer.erase(client.answer.begin(), client.answer.begin() + n);
-  return true;
 }
 
 DnsSocket::DnsSocket(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -249,7 +177,7 @@ DnsSocket::~DnsSocket() = default;
 Result<DnsSocket> DnsSocket::open(Loop& loop, Options options, Handler handler) {
   auto state = std::make_unique<State>(loop, std::move(options), std::move(handler));
   State* raw = state.get();
-  raw->idle_timer = TRY(loop.timer([raw] { raw->sweep(); }));
+  raw->clients = TRY(AnsweringClients::create(loop, raw->options.tcp_idle_max));
   for (const IpAddress& address : raw->options.addresses) TRY(raw->listen_on(address));
   return DnsSocket(std::move(state));
 }

@@ -1,4 +1,4 @@
-#include "system/clock.h"
+#include "system/answering_clients.h"
 #include "system/descriptor.h"
 #include "system/ipc.h"
 #include "system/ipc_socket.h"
@@ -9,15 +9,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <list>
 #include <vector>
 
 namespace trellis::system {
 namespace {
-
-constexpr std::size_t kPiece = 16384;
 
 std::optional<gid_t> group_id(const std::string& name) {
   if (name.empty()) return std::nullopt;
@@ -82,44 +78,74 @@ Result<Descriptor> listen_on(const IpcServer::Options& options) {
   return socket;
 }
 
+/// What one client has asked so far. A request may hold a setup key, so no copy of it stays.
+class IpcConversation final : public Conversation {
+ public:
+  IpcConversation(const IpcCaller& caller, const IpcServer::Options& options,
+                  IpcServer::Handler& handler)
+      : caller_(caller), options_(options), handler_(handler) {}
+  ~IpcConversation() override { zeroise(asked_); }
+
+  void receive(ByteView bytes) override {
+    ByteVector both;
+    both.reserve(asked_.size() + bytes.size());
+    both.insert(both.end(), asked_.begin(), asked_.end());
+    both.insert(both.end(), bytes.begin(), bytes.end());
+    zeroise(asked_);
+    asked_ = std::move(both);
+  }
+
+  std::optional<ByteVector> answer_next() override {
+    const std::size_t end = text().find(options_.terminator);
+    if (end == std::string_view::npos || failed()) return std::nullopt;
+    std::string answer = handler_(caller_, text().substr(0, end));
+    if (!answer.ends_with(options_.terminator)) answer += options_.terminator;
+    drop(end + options_.terminator.size());
+    return to_vector(as_bytes(answer));
+  }
+
+  /// Nothing that is so long is a question of ours.
+  bool failed() const override {
+    return std::min(text().find(options_.terminator), asked_.size()) > options_.request_bytes_max;
+  }
+
+ private:
+  std::string_view text() const {
+    return {reinterpret_cast<const char*>(asked_.data()), asked_.size()};
+  }
+
+  void drop(std::size_t size) {
+    std::copy(asked_.begin() + static_cast<std::ptrdiff_t>(size), asked_.end(), asked_.begin());
+    zeroise(MutableByteView(asked_).last(size));
+    asked_.resize(asked_.size() - size);
+  }
+
+  IpcCaller caller_;
+  const IpcServer::Options& options_;
+  IpcServer::Handler& handler_;
+  ByteVector asked_;
+};
+
 }  // namespace
 
 /// Everything about a server, at an address that callbacks can keep.
 struct IpcServer::State {
-  struct Client {
-    Descriptor socket;
-    IpcCaller caller;
-    std::string request;      // what has come of it
-    std::string answer;       // what has still to go
-    TimePoint last_activity;  // a byte moved
-    bool dead = false;
-    Ready waits_for = Ready::Read;  // for writing while there is an answer
-    Watch watch;
-  };
-
   State(Loop& loop_of_all, Options what, Handler how)
       : loop(loop_of_all), options(std::move(what)), handler(std::move(how)) {}
 
   ~State() {
-    clients.clear();
+    clients.reset();
     accepting.reset();
     if (socket.valid()) ::unlink(options.path.c_str());
   }
 
   void accept_all();
-  void sweep();
-  void bury();
-  void read_from(Client& client);
-  void proceed(Client& client);
-  bool write_to(Client& client);
-  void watch_client(Client& client, Ready ready);
 
   Loop& loop;
   Options options;
   Handler handler;
   Descriptor socket;
-  std::list<Client> clients;
-  Timer idle_timer;
+  std::unique_ptr<AnsweringClients> clients;
   Watch accepting;
 };
 
@@ -127,101 +153,14 @@ void IpcServer::State::accept_all() {
   while (true) {
     Descriptor connection(::accept4(socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!connection.valid()) break;
-    if (clients.size() >= options.clients_max) continue;  // closes it
+    if (clients->size() >= options.clients_max) continue;  // closes it
     ucred peer{};
     socklen_t length = sizeof peer;
     if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) continue;
-    Client& client = clients.emplace_back();
-    client.socket = std::move(connection);
-    client.caller = IpcCaller{peer.uid, peer.gid, peer.pid, peer.uid == 0};
-    client.last_activity = boot_now();
-    watch_client(client, Ready::Read);
+    const IpcCaller caller{peer.uid, peer.gid, peer.pid, peer.uid == 0};
+    clients->add(std::move(connection),
+                 std::make_unique<IpcConversation>(caller, options, handler));
   }
-  sweep();
-}
-
-void IpcServer::State::sweep() {
-  const TimePoint now = boot_now();
-  std::optional<TimePoint> next;
-  for (Client& client : clients) {
-    const TimePoint end = client.last_activity + options.idle_max;
-    if (end <= now) {
-      client.dead = true;
-    } else {
-      next = earlier(next, end);
-    }
-  }
-  bury();
-  idle_timer.arm(next);
-}
-
-void IpcServer::State::bury() {
-  clients.remove_if([](const Client& client) { return client.dead; });
-}
-
-void IpcServer::State::watch_client(Client& client, Ready ready) {
-  if (client.watch.active() && client.waits_for == ready) return;
-  client.watch.reset();
-  client.waits_for = ready;
-  auto watch = loop.watch(client.socket.get(), ready, [this, &client] {
-    if (client.waits_for == Ready::Read) read_from(client);
-    if (!client.dead) proceed(client);
-    if (client.dead) bury();  // and this function with it: nothing may follow
-  });
-  if (!watch) {
-    client.dead = true;
-    return;
-  }
-  client.watch = *std::move(watch);
-}
-
-void IpcServer::State::read_from(Client& client) {
-  std::array<char, kPiece> piece;
-  const ssize_t n = ::recv(client.socket.get(), piece.data(), piece.size(), 0);
-  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (n <= 0) {
-    client.dead = true;
-    return;
-  }
-  client.last_activity = boot_now();
-  client.request.append(piece.data(), static_cast<std::size_t>(n));
-}
-
-void IpcServer::State::proceed(Client& client) {
-  while (!client.dead) {
-    if (!client.answer.empty()) {
-      if (!write_to(client)) return;
-      continue;
-    }
-    const std::size_t end = client.request.find(options.terminator);
-    // Nothing that is so long is a question of ours.
-    if (std::min(end, client.request.size()) > options.request_bytes_max) {
-      client.dead = true;
-      return;
-    }
-    if (end == std::string::npos) return watch_client(client, Ready::Read);
-    client.answer = handler(client.caller, std::string_view(client.request).substr(0, end));
-    client.request.erase(0, end + options.terminator.size());
-    if (!client.answer.ends_with(options.terminator)) client.answer += options.terminator;
-  }
-}
-
-/// False if the client has to take what is there first, or is dead.
-bool IpcServer::State::write_to(Client& client) {
-  const ssize_t n =
-      ::send(client.socket.get(), client.answer.data(), client.answer.size(), MSG_NOSIGNAL);
-  if (n < 0 && errno == EINTR) return true;
-  if (n < 0 && errno == EAGAIN) {
-    watch_client(client, Ready::Write);
-    return false;
-  }
-  if (n < 0) {
-    client.dead = true;
-    return false;
-  }
-  client.last_activity = boot_now();
-  client.answer.erase(0, static_cast<std::size_t>(n));
-  return true;
 }
 
 IpcServer::IpcServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -233,7 +172,7 @@ Result<IpcServer> IpcServer::listen(Loop& loop, Options options, Handler handler
   auto state = std::make_unique<State>(loop, std::move(options), std::move(handler));
   state->socket = TRY(listen_on(state->options));
   State* raw = state.get();
-  raw->idle_timer = TRY(loop.timer([raw] { raw->sweep(); }));
+  raw->clients = TRY(AnsweringClients::create(loop, raw->options.idle_max));
   raw->accepting = TRY(loop.watch(raw->socket.get(), Ready::Read, [raw] { raw->accept_all(); }));
   return IpcServer(std::move(state));
 }
