@@ -11,6 +11,9 @@ from pathlib import Path
 import dump
 from labkit import find_secrets, ping, search_files
 from labkit.leaks import visible_of
+from labkit.mesh import wait_for_mesh
+from labkit.mesh_fixtures import Mesh
+from labkit.mesh_leaks import PRIVATE_FILES, say_all
 from labkit.trellis import make_pair, wait_for_pair
 from test_recorder import dumping_build  # noqa: F401  (a fixture)
 
@@ -61,6 +64,32 @@ def test_nothing_written_or_shown_at_trace_level_holds_a_secret(lab, tun, two_ho
     assert any(path.name == "state.json" for path in written)
     assert any(path.suffix == ".log" and path.stat().st_size > 1000 for path in written)
     assert leaks + search_files(written, secrets) == []
+
+
+def test_nothing_of_a_mesh_holds_a_secret_of_any_session(lab, tun, tmp_path,
+                                                         dumping_build):  # noqa: F811
+    """The keys that tests/lab cannot know: ephemeral ones, and those that the exchanges made."""
+    mesh = Mesh(lab, tmp_path / "mesh", programs=dumping_build)
+    agents = [mesh.agent(name, start=False) for name in ("alice", "bob", "carol")]
+    secrets = {}
+    for agent in agents:
+        agent.environment = {"TRELLIS_SECRET_DUMP": str(agent.folder / "secrets.dump")}
+        agent.start(log_level="trace")
+        agent.join(mesh.key)
+    wait_for_mesh(agents)
+    assert ping(agents[0].host, agents[1].v4, count=5).lost == 0
+    agents[2].stop()
+    agents[2].start(log_level="trace")
+    wait_for_mesh(agents)
+    say_all(mesh, agents, tmp_path / "said")
+    for agent in agents:
+        secrets |= secrets_of(agent, agent.folder / "secrets.dump")
+    assert len([name for name in secrets if "dumped" in name]) > 3 * 4
+    written = [path for path in tmp_path.rglob("*") if path.is_file()
+               and path.suffix != ".dump" and path.name not in PRIVATE_FILES]
+    assert {"map.json", "state.json", "server.db-wal", "alice.trellisd.log",
+            "server.trellis-server.log"} <= {path.name for path in written}
+    assert search_files(written, secrets) == []
 
 
 def test_the_search_finds_what_is_there(tmp_path):

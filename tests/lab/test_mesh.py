@@ -4,6 +4,7 @@ import base64
 import itertools
 import json
 import re
+import time
 
 import pytest
 
@@ -13,6 +14,7 @@ from labkit.fixtures import NOBODY
 from labkit.leaks import visible_of
 from labkit.measure import Watch, answers_within
 from labkit.mesh import DOMAIN, agent_pid, end_by_itself, up_by_itself, wait_for_mesh
+from labkit.mesh_leaks import PRIVATE_FILES, say_all, secrets_of
 
 TCP = 6
 
@@ -229,29 +231,41 @@ def test_the_limit_of_a_reusable_key_holds(mesh):
 
 
 def test_no_secret_is_written_anywhere(mesh, tmp_path):
-    """Logs, the server's database, JSON, arguments and environment."""
-    agents = mesh.joined("alice", "bob")
-    for agent in agents:
-        agent.cli("ping", "bob" if agent.name == "alice" else "alice", "-c", "1")
-    secrets = {"setup key": mesh.key["setup_key"].encode()}
-    for agent in agents:
-        secrets[f"wireguard key of {agent.name}"] = base64.b64decode(
-            (agent.state / "wireguard.key").read_text())
-        secrets[f"rosenpass key of {agent.name}"] = (agent.state / "rosenpass.key").read_bytes()[:64]
+    """Logs at trace level, database, JSON, tables, arguments, environment, what agents remember."""
+    mesh.server.stop()
+    mesh.server.start(log_level="trace")
+    agents = [mesh.agent(name, start=False) for name in ("alice", "bob")]
     said = tmp_path / "said"
-    said.mkdir()
     for agent in agents:
-        (said / agent.name).write_text(json.dumps(agent.status()) + agent.table())
-        for name, content in visible_of(agent.process.pid).items():
-            (said / f"{agent.name}.{name}").write_bytes(content)
-    (said / "server").write_text(json.dumps(mesh.server.peers())
-                                 + mesh.server.cli("setup-key", "list").stdout)
-    for name, content in visible_of(mesh.server.process.pid).items():
-        (said / f"server.{name}").write_bytes(content)
-    private = {"wireguard.key", "rosenpass.key", "setup.key"}
-    searched = [p for p in tmp_path.rglob("*") if p.is_file() and p.name not in private]
-    assert len(searched) > 10
-    assert search_files(searched, secrets) == []
+        agent.start(log_level="trace")
+        joining = agent.host.spawn(agent._programs.find("trellis"), *agent.up_words(mesh.key),
+                                   "--socket", str(agent.socket), name="up")
+        shown = wait_until(lambda: (seen := visible_of(joining.pid))
+                           and b"--setup-key-file" in seen["cmdline"] and seen, 5, "its arguments")
+        (tmp_path / f"{agent.name}.up").write_bytes(shown["cmdline"] + shown["environ"])
+        assert joining.wait(20) == 0
+    wait_for_mesh(agents)
+    agents[0].cli("ping", "bob", "-c", "1")
+    time.sleep(1.5)  # what is worth remembering is written once a second
+    say_all(mesh, agents, said)
+    mesh.server.cli("peer", "rename", "bob", "robert")
+
+    secrets = secrets_of(mesh, agents)
+    searched = [p for p in tmp_path.rglob("*") if p.is_file() and p.name not in PRIVATE_FILES]
+    names = {path.name for path in searched}
+    assert {"server.db", "server.db-wal", "state.json", "map.json", "network.json", "alice.up",
+            "alice cmdline", "server environ", "server setup-key list --json"} <= names
+    assert all(" debug " in p.read_text() for p in searched
+               if p.name in ("alice.trellisd.log", "bob.trellisd.log", "server.trellis-server.2.log"))
+    # The box key must survive the server, so its database holds it, and is nobody else's to read.
+    leaks = search_files(searched, secrets)
+    assert [leak for leak in leaks if not leak.where.startswith(f"{mesh.server.state}/server.db")
+            or leak.secret != "box key"] == []
+    for name, secret in secrets.items():  # the control: whatever leaked would have been found
+        planted = tmp_path / "planted"
+        for text in (secret, secret.hex().encode(), base64.b64encode(b"x" + secret)):
+            planted.write_bytes(b"2026-01-01 debug box: key=" + text + b" state=up\n")
+            assert [leak.secret for leak in search_files([planted], {name: secret})] == [name]
     for path in (mesh.server.state, *(agent.state for agent in agents)):
         for file in path.rglob("*"):
             if file.is_file() and file.suffix != ".pub":
