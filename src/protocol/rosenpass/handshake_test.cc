@@ -238,14 +238,13 @@ TEST_P(RecordedHandshake, IsReproducedAsResponder) {
   ASSERT_TRUE(transcript);
   EXPECT_EQ(to_hex(transcript->chaining_key().expose()), chaining_key("IHI8"));
 
-  random_.push(testing::hex_of(known_["sidr"]));
   random_.push(testing::hex_of(known_["biscuit_nonce"]));
   (void)static_kem_.encapsulate(key_b_, random_);  // the initiator's, which is first in the record
   ephemeral_kem_.record(hello.epki, resp.ecti, testing::hex_of(known_["epti"]));
   static_kem_.record(key_a_, resp.scti, testing::hex_of(known_["spti"]));
   const crypto::SymmetricKey biscuit_key(to_array<32>(testing::hex_of(known_["biscuit_key"])));
   const auto answer = make_resp_hello(*std::move(transcript), hello, b_, counterpart(a_),
-                                      BiscuitSeal{biscuit_key, 1}, random_);
+                                      BiscuitSeal{resp.sidr, biscuit_key, 1}, random_);
   ASSERT_TRUE(answer);
   EXPECT_EQ(to_hex(*answer), to_hex(resp_hello_));
   EXPECT_TRUE(random_.exhausted());

@@ -4,6 +4,8 @@
 #include "protocol/rosenpass/key.h"
 #include "protocol/rosenpass/messages.h"
 
+#include <optional>
+
 namespace trellis::rosenpass {
 
 /// Who we are in one dialect: the same in every handshake.
@@ -20,6 +22,7 @@ struct Identity {
 struct Counterpart {
   StaticPublicKey key;
   ExchangePsk psk;
+  std::optional<crypto::Digest> output_label = std::nullopt;  // nothing: the usual one
 };
 
 }  // namespace trellis::rosenpass

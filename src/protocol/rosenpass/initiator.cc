@@ -46,7 +46,8 @@ Expected<ConfStep, Drop> consume_resp_hello(const HelloSent& sent, const RespHel
                          .biscuit_ct = hello.biscuit_ct,
                          .auth = transcript.encrypt_and_mix(Bytes<0>{})};  // ICI4
   return ConfStep{ConfSent{sent.sidi, transcript.responder_key()},         // ICI7
-                  own.layout.write(message, responder.key.mac_key), transcript.output_key()};
+                  own.layout.write(message, responder.key.mac_key),
+                  transcript.output_key(responder.output_label)};
 }
 
 }  // namespace trellis::rosenpass

@@ -51,4 +51,13 @@ const Labels& labels(Version version) {
   return kLabels[static_cast<std::size_t>(version)];
 }
 
+crypto::Digest output_label(Version version, std::string_view organization,
+                            const std::vector<std::string>& purpose) {
+  crypto::Digest digest = keyed_hash_chain(
+      version, labels(version).protocol,
+      {as_bytes("chaining key extract"), as_bytes("user"), as_bytes(organization)});
+  for (const std::string& word : purpose) digest = keyed_hash(version, digest, as_bytes(word));
+  return digest;
+}
+
 }  // namespace trellis::rosenpass

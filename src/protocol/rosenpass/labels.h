@@ -3,6 +3,10 @@
 #include "crypto/hash.h"
 #include "protocol/rosenpass/version.h"
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 namespace trellis::rosenpass {
 
 /// The label tree of one version: constants that its hash makes of texts. [WP "hashes"]
@@ -24,5 +28,10 @@ struct Labels {
 
 /// Computed at the first call.
 const Labels& labels(Version version);
+
+/// L_osk of another purpose: h(CKE, "user", organization, labels ...). Unrelated purposes get
+/// unrelated keys from the same exchange.
+crypto::Digest output_label(Version version, std::string_view organization,
+                            const std::vector<std::string>& purpose);
 
 }  // namespace trellis::rosenpass

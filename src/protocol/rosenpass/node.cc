@@ -51,17 +51,19 @@ Expected<PeerId, NodeError> Node::add_peer(TimePoint now, PeerConfig config) {
   if (state.by_pid.contains(key.pid)) return fail(NodeError::AlreadyKnown);
 
   const PeerId id{++state.last_peer};
-  auto owned = std::make_unique<Peer>(Peer{.id = id,
-                                           .own = own,
-                                           .counterpart = {key, std::move(config.psk)},
-                                           .kind = config.kind,
-                                           .path = config.path,
-                                           .exchange_since = now,
-                                           .trying_since = now});
+  auto owned =
+      std::make_unique<Peer>(Peer{.id = id,
+                                  .own = own,
+                                  .counterpart = {key, std::move(config.psk), config.output_label},
+                                  .kind = config.kind,
+                                  .configured_kind = config.kind,
+                                  .path = config.path,
+                                  .exchange_since = now,
+                                  .trying_since = now});
   Peer& peer = *owned;
   state.peers.emplace(id, std::move(owned));
   state.by_pid.emplace(key.pid, id);
-  if (peer.kind == PeerKind::Trellis) ++state.cookie_peers;
+  if (peer.understands_cookies()) ++state.cookie_peers;
   state.count_path(peer.path, +1);
   state.arm_begin(now, peer);
   state.update_deadline(peer);
@@ -84,7 +86,7 @@ void Node::remove_peer(PeerId id) {
   peer->timers.disarm_all();
   state.update_deadline(*peer);
   state.count_path(peer->path, -1);
-  if (peer->kind == PeerKind::Trellis) --state.cookie_peers;
+  if (peer->understands_cookies()) --state.cookie_peers;
   state.by_pid.erase(peer->counterpart.key.pid);
   state.peers.erase(id);
 }
@@ -196,6 +198,7 @@ PeerStatus Node::status(PeerId id) const {
     status.current_age_from = peer->current->age_from;
     status.role = peer->current->role;
   }
+  status.kind = peer->kind;
   status.heard = peer->heard;
   return status;
 }

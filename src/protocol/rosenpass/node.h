@@ -12,20 +12,14 @@
 
 namespace trellis::rosenpass {
 
-/// How a peer's program behaves where two exchanges collide. [pair rule 1]
-enum class PeerKind : std::uint8_t {
-  Trellis,  // on InitConf, the end with the larger pid lets its own exchange go on
-  Stock,    // Rust: drops its own exchange on InitConf, whatever its pid. So we never drop ours
-  StockGo,  // go-rosenpass, NetBird: never drops its own, and calls its key expired 180 s later if
-            // we refuse it. So we drop ours, and refuse only what it has repeated
-};
-
 struct PeerConfig {
   ByteView public_key;  // stays with the caller, until the peer is gone or is given another place
   ExchangePsk psk = ExchangePsk::zero();
   std::optional<Endpoint> path = std::nullopt;  // without one we answer, and begin nothing
   PeerKind kind = PeerKind::Trellis;
   Dialect dialect = {};
+  /// What the key is for, if not for WireGuard: see `output_label`. Both ends must say the same.
+  std::optional<crypto::Digest> output_label = std::nullopt;
 };
 
 enum class NodeError {

@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "protocol/rosenpass/constants.h"
 #include "protocol/rosenpass/node_state.h"
+#include "protocol/rosenpass/session_mark.h"
 
 /// Our own exchanges: beginning, repeating, ending. The responder's part needs no state.
 namespace trellis::rosenpass {
@@ -116,6 +117,18 @@ void Node::State::expire(TimePoint now, Peer& peer) {
   if (peer.state() == ExchangeState::Idle) arm_begin(now, peer);
 }
 
+/// Something authentic and fresh from the peer told what it is.
+void Node::State::learn_kind(Peer& peer, SessionId of_peer, std::optional<std::uint64_t> counter) {
+  if (peer.configured_kind != PeerKind::Unknown) return;
+  if (is_marked(of_peer)) {
+    peer.kind = PeerKind::Trellis;
+  } else if (counter) {
+    peer.kind = *counter == 0 ? PeerKind::Stock : PeerKind::StockGo;
+  } else if (peer.kind == PeerKind::Trellis) {
+    peer.kind = PeerKind::Unknown;  // another program has its key now
+  }
+}
+
 /// Whether our own exchange survives the peer's InitConf. They may have crossed: if both ends
 /// stopped, or both went on, each would be left with the other's key. [pair rule 1]
 bool Node::State::goes_on(const Peer& peer) const {
@@ -124,6 +137,7 @@ bool Node::State::goes_on(const Peer& peer) const {
     case PeerKind::Trellis:
       return peer.own->own.pid > peer.counterpart.key.pid;
     case PeerKind::Stock:
+    case PeerKind::Unknown:
       return true;
     case PeerKind::StockGo:
       return false;
@@ -218,8 +232,8 @@ void Node::State::check_invariants(const Peer& peer) const {
 }
 
 SessionId Node::State::unused_session_id() {
-  SessionId id{random->bytes<4>()};
-  while (by_session.contains(id)) id = SessionId{random->bytes<4>()};
+  SessionId id = marked_session_id(*random);
+  while (by_session.contains(id)) id = marked_session_id(*random);
   return id;
 }
 

@@ -1,5 +1,6 @@
 #include "protocol/rosenpass/constants.h"
 #include "protocol/rosenpass/node_state.h"
+#include "protocol/rosenpass/session_mark.h"
 
 #include <algorithm>
 
@@ -58,7 +59,8 @@ Expected<void, Drop> Node::State::on_init_hello(TimePoint now, const Endpoint& f
   TRY(admit_answering(now, from, peer, *shared));
   auto transcript = check_init_hello(std::move(opened), hello, peer.counterpart);
   if (!transcript) return blame(now, peer, transcript.error());
-  const BiscuitSeal seal{biscuit_keys.sealing_key(now, *random), biscuits.issue(now)};
+  const BiscuitSeal seal{marked_session_id(*random), biscuit_keys.sealing_key(now, *random),
+                         biscuits.issue(now)};
   auto answer =
       make_resp_hello(*std::move(transcript), hello, own, peer.counterpart, seal, *random);
   if (!answer) return blame(now, peer, answer.error());
@@ -78,12 +80,14 @@ Expected<void, Drop> Node::State::on_resp_hello(TimePoint now, const Identity& o
   if (!step) return blame(now, *peer, step.error());
 
   peer->heard = now;
+  learn_kind(*peer, hello.sidr, std::nullopt);
   transmit_own(now, *peer, step->init_conf);
   events.push_back(Pending{peer->id, sent->id, std::move(step->osk), sent->first_sent});
   set_exchange(now, *peer,
                ConfExchange{.id = sent->id,
                             .first_sent = sent->first_sent,
                             .sent = std::move(step->sent),
+                            .sidr = hello.sidr,
                             .init_conf = std::move(step->init_conf)},
                "RespHello came");
   update_deadline(*peer);
@@ -112,6 +116,7 @@ Expected<void, Drop> Node::State::on_init_conf(TimePoint now, const Endpoint& fr
   auto completed = complete_exchange(*biscuit, message, own, peer.counterpart);
   if (!completed) return blame(now, peer, completed.error());
   peer.biscuits_dead_to = biscuit->number;  // ICR6
+  learn_kind(peer, message.sidi, std::nullopt);
   complete_as_responder(now, peer, from, message, *issued_at, *std::move(completed));
   update_deadline(peer);
   return {};
@@ -131,6 +136,7 @@ Expected<void, Drop> Node::State::on_empty_data(TimePoint now, const Identity& o
   if (sent == nullptr) return fail(Drop::WrongState);
   if (now - sent->first_sent >= kRejectAfter) return fail(Drop::Stale);  // we slept
   if (!is_acknowledged(sent->sent.responder_key, message)) return blame(now, *peer, Drop::BadAuth);
+  learn_kind(*peer, sent->sidr, message.counter);
   complete_as_initiator(now, *peer);
   update_deadline(*peer);
   return {};

@@ -29,6 +29,7 @@ struct Node::State {
   void give_up(TimePoint now, Peer& peer, const ConfExchange& conf);
   void forget_given_up(Peer& peer);
   void replace(TimePoint now, Peer& peer, const char* reason);
+  void learn_kind(Peer& peer, SessionId of_peer, std::optional<std::uint64_t> counter);
   bool goes_on(const Peer& peer) const;
   void complete_as_initiator(TimePoint now, Peer& peer);
   void complete_as_responder(TimePoint now, Peer& peer, const Endpoint& from,

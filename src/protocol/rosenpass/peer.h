@@ -36,6 +36,7 @@ struct ConfExchange {
   ExchangeId id;
   TimePoint first_sent;  // of InitHello
   ConfSent sent;
+  SessionId sidr;
   ByteVector init_conf;
   int repeats = 0;
 };
@@ -67,7 +68,8 @@ struct Peer {
   PeerId id;
   const Identity* own;  // in the dialect that we speak with this peer; stays with the node
   Counterpart counterpart;
-  PeerKind kind;
+  PeerKind kind;             // as far as we know it by now
+  PeerKind configured_kind;  // as we were told
   std::optional<Endpoint> path = std::nullopt;
 
   OwnExchange exchange = NoExchange{};
@@ -88,6 +90,10 @@ struct Peer {
   std::optional<TimePoint> deadline = std::nullopt;  // as the node has it in its order of deadlines
 
   ExchangeState state() const { return static_cast<ExchangeState>(exchange.index()); }
+  /// Who does not takes the question for noise.
+  bool understands_cookies() const {
+    return configured_kind == PeerKind::Trellis || configured_kind == PeerKind::Unknown;
+  }
   bool path_answers(TimePoint now) const { return heard && now - *heard < kPathAnswersFor; }
 };
 

@@ -29,8 +29,8 @@ Expected<Transcript, Drop> check_init_hello(OpenedHello opened, const InitHello&
 Expected<ByteVector, Drop> make_resp_hello(Transcript transcript, const InitHello& hello,
                                            const Identity& own, const Counterpart& initiator,
                                            const BiscuitSeal& seal, Random& random) {
-  const SessionId sidr{random.bytes<4>()};  // RHR1
-  transcript.mix(sidr.bytes);               // RHR3
+  const SessionId sidr = seal.sidr;  // RHR1
+  transcript.mix(sidr.bytes);        // RHR3
   transcript.mix(hello.sidi.bytes);
   const auto ecti =
       transcript.encaps_and_mix(*own.suite->ephemeral_kem, hello.epki, random);  // RHR4
@@ -64,7 +64,7 @@ Expected<CompletedExchange, Drop> complete_exchange(const Biscuit& biscuit, cons
   const EmptyData acknowledgement{.sid = message.sidi,
                                   .counter = kFirstCounter,
                                   .auth = acknowledgement_tag(responder_key, kFirstCounter)};
-  return CompletedExchange{transcript.output_key(),
+  return CompletedExchange{transcript.output_key(initiator.output_label),
                            own.layout.write(acknowledgement, initiator.key.mac_key)};
 }
 

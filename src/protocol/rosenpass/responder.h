@@ -22,8 +22,9 @@ Expected<OpenedHello, Drop> open_init_hello(const InitHello& hello, const Identi
 Expected<Transcript, Drop> check_init_hello(OpenedHello opened, const InitHello& hello,
                                             const Counterpart& initiator);
 
-/// What RespHello needs of its moment.
+/// What RespHello needs of its moment. `sidr` is random.
 struct BiscuitSeal {
+  SessionId sidr;
   const crypto::SymmetricKey& key;
   BiscuitNumber number;
 };

@@ -16,6 +16,16 @@ enum class ExchangeState : std::uint8_t {
   Conf,   // InitConf is out, and its key pending
 };
 
+/// How a peer's program behaves where two exchanges collide. [pair rule 1]
+enum class PeerKind : std::uint8_t {
+  Trellis,  // on InitConf, the end with the larger pid lets its own exchange go on
+  Stock,    // Rust: drops its own exchange on InitConf, whatever its pid. So we never drop ours
+  Unknown,  // found out: ours are told by their session ids, Rust and Go by their acknowledgements.
+            // Until then taken for Stock
+  StockGo,  // go-rosenpass, NetBird: never drops its own, and calls its key expired 180 s later if
+            // we refuse it. So we drop ours, and refuse only what it has repeated
+};
+
 enum class Role : std::uint8_t { Initiator, Responder };
 
 /// What is known of one peer, for people.
@@ -24,6 +34,7 @@ struct PeerStatus {
   TimePoint state_since{};
   std::optional<ExchangeId> current;          // whose key is current, if one is
   std::optional<TimePoint> current_age_from;  // when that key's life began
+  PeerKind kind = PeerKind::Trellis;          // as far as known
   Role role = Role::Responder;                // in the exchange that made it
   std::uint64_t hellos_sent = 0;              // InitHello, repeats included
   std::uint64_t started = 0;                  // exchanges begun by us

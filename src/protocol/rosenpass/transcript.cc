@@ -66,8 +66,8 @@ crypto::SymmetricKey Transcript::responder_key() const {
   return crypto::SymmetricKey(extract(labels(version_).responder_key).expose());
 }
 
-OutputKey Transcript::output_key() const {
-  return OutputKey(extract(labels(version_).output_key).expose());
+OutputKey Transcript::output_key(const std::optional<crypto::Digest>& label) const {
+  return OutputKey(extract(label.value_or(labels(version_).output_key)).expose());
 }
 
 Tag acknowledgement_tag(const crypto::SymmetricKey& responder_key, std::uint64_t counter) {

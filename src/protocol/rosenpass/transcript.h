@@ -46,7 +46,8 @@ class Transcript {
 
   // What comes of it, after the last step.
   crypto::SymmetricKey responder_key() const;  // txkr; txki seals Data, which nobody sends
-  OutputKey output_key() const;                // osk
+  /// osk; `label`: of what it is for, L_osk unless told otherwise.
+  OutputKey output_key(const std::optional<crypto::Digest>& label = std::nullopt) const;
 
  private:
   crypto::ChainingKey extract(const crypto::Digest& label) const;
