@@ -7,6 +7,7 @@
 // combine(target, source, stream, size): target = source ^ stream.
 
 #include "crypto/batch/kernels.h"
+#include "crypto/batch/unroll.h"
 
 #include <cstring>
 
@@ -55,9 +56,8 @@ struct ChaChaLanes {
   }
 
   [[gnu::always_inline]] static void set_key(State& s, const std::uint32_t* key, Lanes lanes) {
-    for (int i = 0; i < 8; ++i) {
-      s.word[4 + i] = Isa::select(lanes, Isa::splat(key[i]), s.word[4 + i]);
-    }
+    unroll<8>(
+        [&]<int I>() { s.word[4 + I] = Isa::select(lanes, Isa::splat(key[I]), s.word[4 + I]); });
   }
 
   [[gnu::always_inline]] static void set_nonce(State& s, const Run& run, std::uint32_t lane,
@@ -75,7 +75,7 @@ struct ChaChaLanes {
     s.word[1] = Isa::splat(0x3320646e);
     s.word[2] = Isa::splat(0x79622d32);
     s.word[3] = Isa::splat(0x6b206574);
-    for (int i = 0; i < 8; ++i) s.word[4 + i] = Isa::splat(runs[0].key[i]);
+    unroll<8>([&]<int I>() { s.word[4 + I] = Isa::splat(runs[0].key[I]); });
     s.word[12] = Isa::iota() + Isa::splat(runs[0].first);
     s.word[13] = Isa::splat(0);
     s.word[14] = Isa::splat(static_cast<std::uint32_t>(runs[0].counter));
@@ -94,7 +94,7 @@ struct ChaChaLanes {
     set_up(start, runs, count);
     State s = start;
     rounds(s);
-    for (int i = 0; i < 16; ++i) s.word[i] += start.word[i];
+    unroll<16>([&]<int I>() { s.word[I] += start.word[I]; });
     Isa::write_blocks(s.word, scratch);
     for (std::size_t i = 0; i < count; ++i) {
       const Run& run = runs[i];

@@ -14,8 +14,11 @@ template <class Vectors>
 struct Field26 : Vectors {
   using Vec = typename Vectors::Vec;
   static constexpr int kLimbs = 5;
-  static constexpr std::uint64_t kTopBit = std::uint64_t{1} << 24;  // 104 + 24 = 128
+  static constexpr int kTopShift = 24;  // 104 + 24 = 128
+  static constexpr std::uint64_t kTopBit = std::uint64_t{1} << kTopShift;
+  static constexpr int kBits[kLimbs] = {26, 26, 26, 26, 26};
   static constexpr std::uint64_t kMask = (std::uint64_t{1} << 26) - 1;
+  static constexpr std::uint64_t mask(int /*limb*/) { return kMask; }
 
   /// Limbs below 2^27 + 2^12.
   struct Element {
@@ -43,35 +46,36 @@ struct Field26 : Vectors {
 
   [[gnu::always_inline]] static Multiplier multiplier(const Element& e) {
     Multiplier result;
-    for (int i = 0; i < 5; ++i) {
-      result.limb[i] = e.limb[i];
-      result.folded[i] = e.limb[i] + (e.limb[i] << 2);
-    }
+    unroll<5>([&]<int I>() {
+      result.limb[I] = e.limb[I];
+      result.folded[I] = e.limb[I] + (e.limb[I] << 2);
+    });
     return result;
   }
 
   [[gnu::always_inline]] static Product multiply(const Element& a, const Multiplier& b) {
     Product p;
-    for (int i = 0; i < 5; ++i) p.limb[i] = Vectors::multiply(a.limb[0], b.limb[i]);
+    unroll<5>([&]<int I>() { p.limb[I] = Vectors::multiply(a.limb[0], b.limb[I]); });
     add_rest(p, a, b);
     return p;
   }
 
   [[gnu::always_inline]] static void multiply_add(Product& p, const Element& a,
                                                   const Multiplier& b) {
-    for (int i = 0; i < 5; ++i) p.limb[i] += Vectors::multiply(a.limb[0], b.limb[i]);
+    unroll<5>([&]<int I>() { p.limb[I] += Vectors::multiply(a.limb[0], b.limb[I]); });
     add_rest(p, a, b);
   }
 
   [[gnu::always_inline]] static void add_rest(Product& p, const Element& a, const Multiplier& b) {
-    for (int i = 1; i < 5; ++i) {
-      for (int j = 0; j < 5 - i; ++j) {
-        p.limb[i + j] += Vectors::multiply(a.limb[i], b.limb[j]);
+    unroll<20>([&]<int N>() {
+      constexpr int kA = 1 + N / 5;
+      constexpr int kB = N % 5;
+      if constexpr (kA + kB < 5) {
+        p.limb[kA + kB] += Vectors::multiply(a.limb[kA], b.limb[kB]);
+      } else {
+        p.limb[kA + kB - 5] += Vectors::multiply(a.limb[kA], b.folded[kB]);
       }
-      for (int j = 5 - i; j < 5; ++j) {
-        p.limb[i + j - 5] += Vectors::multiply(a.limb[i], b.folded[j]);
-      }
-    }
+    });
   }
 
   /// Two chains of carries side by side, 0 1 2 3 4 and 3 4 0 1. For sums of up to 4 products.
@@ -88,7 +92,7 @@ struct Field26 : Vectors {
 
   [[gnu::always_inline]] static Element first_lane(const Element& e) {
     Element result;
-    for (int i = 0; i < 5; ++i) result.limb[i] = Vectors::first_lane(e.limb[i]);
+    unroll<5>([&]<int I>() { result.limb[I] = Vectors::first_lane(e.limb[I]); });
     return result;
   }
 
@@ -100,10 +104,10 @@ struct Field26 : Vectors {
       static_assert(Vectors::kLanes == 4);
       const Element r2 = reduce(multiply(r, multiplier(r)));
       Element two;
-      for (int i = 0; i < 5; ++i) two.limb[i] = Vectors::alternate(r2.limb[i], r.limb[i]);
+      unroll<5>([&]<int I>() { two.limb[I] = Vectors::alternate(r2.limb[I], r.limb[I]); });
       const Element more = reduce(multiply(two, multiplier(r2)));
       Element four;
-      for (int i = 0; i < 5; ++i) four.limb[i] = Vectors::halves(more.limb[i], two.limb[i]);
+      unroll<5>([&]<int I>() { four.limb[I] = Vectors::halves(more.limb[I], two.limb[I]); });
       return four;
     }
   }
@@ -113,20 +117,10 @@ struct Field26 : Vectors {
     stage_block(target, text, size, offset);
   }
 
-  static void carry(std::uint64_t* limb) {
-    for (int i = 0; i < 4; ++i) {
-      limb[i + 1] += limb[i] >> 26;
-      limb[i] &= kMask;
-    }
-  }
-
-  static void finish(std::uint64_t* limb, const std::byte* s, std::byte* tag) {
-    carry(limb);
-    limb[0] += 5 * (limb[4] >> 26);
-    limb[4] &= kMask;
-    carry(limb);
-    put_tag(limb[0] | (limb[1] << 26) | (limb[2] << 52),
-            (limb[2] >> 12) | (limb[3] << 14) | (limb[4] << 40), limb[4] >> 24, s, tag);
+  /// Of carried limbs; 2^128 and more is left out.
+  [[gnu::always_inline]] static void join(const Element& e, Vec& low, Vec& high) {
+    low = e.limb[0] | (e.limb[1] << 26) | (e.limb[2] << 52);
+    high = (e.limb[2] >> 12) | (e.limb[3] << 14) | (e.limb[4] << 40);
   }
 };
 

@@ -67,6 +67,14 @@ struct Vectors4 {
   [[gnu::always_inline]] static Vec multiply(Vec a, Vec b) {
     return vec(_mm256_mul_epu32(raw(a), raw(b)));
   }
+  /// Of all lanes, in each.
+  [[gnu::always_inline]] static Vec sum(Vec v) {
+    const Vec pairs = v + vec(_mm256_permute4x64_epi64(raw(v), 0x4e));
+    return pairs + vec(_mm256_permute4x64_epi64(raw(pairs), 0xb1));
+  }
+  [[gnu::always_inline]] static std::uint64_t first(Vec v) {
+    return static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm256_castsi256_si128(raw(v))));
+  }
   [[gnu::always_inline]] static Vec first_lane(Vec v) {
     return vec(_mm256_broadcastq_epi64(_mm256_castsi256_si128(raw(v))));
   }
@@ -90,20 +98,20 @@ struct Vectors4 {
   /// 64 bytes for each lane: low[i] and high[i] are the halves of block i of each.
   [[gnu::always_inline]] static void load_columns(const std::byte* const* rows, Vec* low,
                                                   Vec* high) {
-    for (int i = 0; i < 2; ++i) {
-      const __m256i a = at(rows[0] + 32 * i);
-      const __m256i b = at(rows[1] + 32 * i);
-      const __m256i c = at(rows[2] + 32 * i);
-      const __m256i d = at(rows[3] + 32 * i);
+    unroll<2>([&]<int I>() {
+      const __m256i a = at(rows[0] + 32 * I);
+      const __m256i b = at(rows[1] + 32 * I);
+      const __m256i c = at(rows[2] + 32 * I);
+      const __m256i d = at(rows[3] + 32 * I);
       const __m256i low_ab = _mm256_unpacklo_epi64(a, b);
       const __m256i low_cd = _mm256_unpacklo_epi64(c, d);
       const __m256i high_ab = _mm256_unpackhi_epi64(a, b);
       const __m256i high_cd = _mm256_unpackhi_epi64(c, d);
-      low[2 * i] = vec(_mm256_permute2x128_si256(low_ab, low_cd, 0x20));
-      low[2 * i + 1] = vec(_mm256_permute2x128_si256(low_ab, low_cd, 0x31));
-      high[2 * i] = vec(_mm256_permute2x128_si256(high_ab, high_cd, 0x20));
-      high[2 * i + 1] = vec(_mm256_permute2x128_si256(high_ab, high_cd, 0x31));
-    }
+      low[2 * I] = vec(_mm256_permute2x128_si256(low_ab, low_cd, 0x20));
+      low[2 * I + 1] = vec(_mm256_permute2x128_si256(low_ab, low_cd, 0x31));
+      high[2 * I] = vec(_mm256_permute2x128_si256(high_ab, high_cd, 0x20));
+      high[2 * I + 1] = vec(_mm256_permute2x128_si256(high_ab, high_cd, 0x31));
+    });
   }
 };
 

@@ -60,7 +60,7 @@ struct Lanes16 {
     batch::combine(target, source, stream, size);
   }
 
-  /// quads[i]: of the blocks 4k + i, in quarter k, words 4q to 4q + 3.
+  /// quads[I]: of the blocks 4k + i, in quarter k, words 4q to 4q + 3.
   [[gnu::always_inline]] static void interleave(const Vec* word, __m512i* quads) {
     const __m512i a = _mm512_unpacklo_epi32(raw16(word[0]), raw16(word[1]));
     const __m512i b = _mm512_unpackhi_epi32(raw16(word[0]), raw16(word[1]));
@@ -74,18 +74,18 @@ struct Lanes16 {
 
   [[gnu::always_inline]] static void write_blocks(const Vec* word, std::byte* target) {
     __m512i quads[4][4];
-    for (int q = 0; q < 4; ++q) interleave(word + 4 * q, quads[q]);
-    for (int i = 0; i < 4; ++i) {
-      const __m512i a = _mm512_shuffle_i32x4(quads[0][i], quads[1][i], 0x44);
-      const __m512i b = _mm512_shuffle_i32x4(quads[2][i], quads[3][i], 0x44);
-      const __m512i c = _mm512_shuffle_i32x4(quads[0][i], quads[1][i], 0xee);
-      const __m512i d = _mm512_shuffle_i32x4(quads[2][i], quads[3][i], 0xee);
-      std::byte* const block = target + 64 * i;
+    unroll<4>([&]<int Q>() { interleave(word + 4 * Q, quads[Q]); });
+    unroll<4>([&]<int I>() {
+      const __m512i a = _mm512_shuffle_i32x4(quads[0][I], quads[1][I], 0x44);
+      const __m512i b = _mm512_shuffle_i32x4(quads[2][I], quads[3][I], 0x44);
+      const __m512i c = _mm512_shuffle_i32x4(quads[0][I], quads[1][I], 0xee);
+      const __m512i d = _mm512_shuffle_i32x4(quads[2][I], quads[3][I], 0xee);
+      std::byte* const block = target + 64 * I;
       _mm512_store_si512(block, _mm512_shuffle_i32x4(a, b, 0x88));
       _mm512_store_si512(block + 256, _mm512_shuffle_i32x4(a, b, 0xdd));
       _mm512_store_si512(block + 512, _mm512_shuffle_i32x4(c, d, 0x88));
       _mm512_store_si512(block + 768, _mm512_shuffle_i32x4(c, d, 0xdd));
-    }
+    });
   }
 };
 

@@ -25,7 +25,10 @@ struct Field44 {
   static constexpr std::size_t kLanes = 8;
   static constexpr std::size_t kSideBySideFrom = 3;  // from a third of the lanes on
   static constexpr int kLimbs = 3;
-  static constexpr std::uint64_t kTopBit = std::uint64_t{1} << 40;  // 88 + 40 = 128
+  static constexpr int kTopShift = 40;  // 88 + 40 = 128
+  static constexpr std::uint64_t kTopBit = std::uint64_t{1} << kTopShift;
+  static constexpr int kBits[kLimbs] = {44, 44, 42};
+  static constexpr std::uint64_t mask(int limb) { return (std::uint64_t{1} << kBits[limb]) - 1; }
   static constexpr std::uint64_t kMask44 = (std::uint64_t{1} << 44) - 1;
   static constexpr std::uint64_t kMask42 = (std::uint64_t{1} << 42) - 1;
 
@@ -102,18 +105,18 @@ struct Field44 {
 
   [[gnu::always_inline]] static Element first_lane(const Element& e) {
     Element result;
-    for (int i = 0; i < 3; ++i) {
-      result.limb[i] = words(_mm512_broadcastq_epi64(_mm512_castsi512_si128(raw(e.limb[i]))));
-    }
+    unroll<3>([&]<int I>() {
+      result.limb[I] = words(_mm512_broadcastq_epi64(_mm512_castsi512_si128(raw(e.limb[I]))));
+    });
     return result;
   }
 
   [[gnu::always_inline]] static Element blend(unsigned char lanes, const Element& set,
                                               const Element& clear) {
     Element result;
-    for (int i = 0; i < 3; ++i) {
-      result.limb[i] = words(_mm512_mask_blend_epi64(lanes, raw(clear.limb[i]), raw(set.limb[i])));
-    }
+    unroll<3>([&]<int I>() {
+      result.limb[I] = words(_mm512_mask_blend_epi64(lanes, raw(clear.limb[I]), raw(set.limb[I])));
+    });
     return result;
   }
 
@@ -151,12 +154,12 @@ struct Field44 {
                                                   Vec* high) {
     __m512i low_pairs[4];
     __m512i high_pairs[4];
-    for (int i = 0; i < 4; ++i) {
-      const __m512i even = _mm512_loadu_si512(rows[2 * i]);
-      const __m512i odd = _mm512_loadu_si512(rows[2 * i + 1]);
-      low_pairs[i] = _mm512_unpacklo_epi64(even, odd);
-      high_pairs[i] = _mm512_unpackhi_epi64(even, odd);
-    }
+    unroll<4>([&]<int I>() {
+      const __m512i even = _mm512_loadu_si512(rows[2 * I]);
+      const __m512i odd = _mm512_loadu_si512(rows[2 * I + 1]);
+      low_pairs[I] = _mm512_unpacklo_epi64(even, odd);
+      high_pairs[I] = _mm512_unpackhi_epi64(even, odd);
+    });
     transpose_quarters(low_pairs, low);
     transpose_quarters(high_pairs, high);
   }
@@ -181,14 +184,18 @@ struct Field44 {
     _mm512_store_si512(target, bytes);
   }
 
-  static void finish(const std::uint64_t* limb, const std::byte* s, std::byte* tag) {
-    const std::uint64_t limb1 = limb[1] + (limb[0] >> 44);
-    const std::uint64_t limb2 = limb[2] + (limb1 >> 44);
-    const std::uint64_t low = (limb[0] & kMask44) + 5 * (limb2 >> 42);
-    const std::uint64_t middle = (limb1 & kMask44) + (low >> 44);
-    const std::uint64_t top = (limb2 & kMask42) + (middle >> 44);
-    const std::uint64_t middle44 = middle & kMask44;
-    put_tag((low & kMask44) | (middle44 << 44), (middle44 >> 20) | (top << 24), top >> 40, s, tag);
+  /// Of carried limbs; 2^128 and more is left out.
+  [[gnu::always_inline]] static void join(const Element& e, Vec& low, Vec& high) {
+    low = e.limb[0] | (e.limb[1] << 44);
+    high = (e.limb[1] >> 20) | (e.limb[2] << 24);
+  }
+
+  /// Of all lanes, in each.
+  [[gnu::always_inline]] static Vec sum(Vec v) {
+    return splat(static_cast<std::uint64_t>(_mm512_reduce_add_epi64(raw(v))));
+  }
+  [[gnu::always_inline]] static std::uint64_t first(Vec v) {
+    return static_cast<std::uint64_t>(_mm_cvtsi128_si64(_mm512_castsi512_si128(raw(v))));
   }
 };
 

@@ -48,16 +48,18 @@ struct Lanes4 {
   }
 
   [[gnu::always_inline]] static void write_blocks(const Vec* word, std::byte* target) {
-    for (std::size_t quad = 0; quad < 4; ++quad, word += 4, target += 16) {
-      const Vec a = __builtin_shufflevector(word[0], word[1], 0, 4, 1, 5);
-      const Vec b = __builtin_shufflevector(word[0], word[1], 2, 6, 3, 7);
-      const Vec c = __builtin_shufflevector(word[2], word[3], 0, 4, 1, 5);
-      const Vec d = __builtin_shufflevector(word[2], word[3], 2, 6, 3, 7);
-      put(target, __builtin_shufflevector(a, c, 0, 1, 4, 5));
-      put(target + 64, __builtin_shufflevector(a, c, 2, 3, 6, 7));
-      put(target + 128, __builtin_shufflevector(b, d, 0, 1, 4, 5));
-      put(target + 192, __builtin_shufflevector(b, d, 2, 3, 6, 7));
-    }
+    unroll<4>([&]<int Quad>() {
+      const Vec* const w = word + 4 * Quad;
+      std::byte* const to = target + 16 * Quad;
+      const Vec a = __builtin_shufflevector(w[0], w[1], 0, 4, 1, 5);
+      const Vec b = __builtin_shufflevector(w[0], w[1], 2, 6, 3, 7);
+      const Vec c = __builtin_shufflevector(w[2], w[3], 0, 4, 1, 5);
+      const Vec d = __builtin_shufflevector(w[2], w[3], 2, 6, 3, 7);
+      put(to, __builtin_shufflevector(a, c, 0, 1, 4, 5));
+      put(to + 64, __builtin_shufflevector(a, c, 2, 3, 6, 7));
+      put(to + 128, __builtin_shufflevector(b, d, 0, 1, 4, 5));
+      put(to + 192, __builtin_shufflevector(b, d, 2, 3, 6, 7));
+    });
   }
 };
 
@@ -72,6 +74,8 @@ struct Scalar {
   static void store(std::uint64_t* to, Vec value) { *to = value; }
   static Vec multiply(Vec a, Vec b) { return a * b; }
   static Vec first_lane(Vec v) { return v; }
+  static Vec sum(Vec v) { return v; }
+  static std::uint64_t first(Vec v) { return v; }
   static void load_stripe(const std::byte* bytes, Vec& low, Vec& high) {
     low = little_endian(bytes);
     high = little_endian(bytes + 8);

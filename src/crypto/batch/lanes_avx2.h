@@ -3,6 +3,8 @@
 // Eight blocks of ChaCha20 in vectors of AVX2, for the files that are compiled for it. What differs
 // between those, rotations and choices between lanes, is theirs.
 
+#include "crypto/batch/unroll.h"
+
 #include <immintrin.h>
 
 #include <cstddef>
@@ -49,13 +51,13 @@ struct Lanes8Base {
     interleave(word + 4, quads[1]);
     interleave(word + 8, quads[2]);
     interleave(word + 12, quads[3]);
-    for (std::size_t i = 0; i < 4; ++i) {
-      std::byte* const block = target + 64 * i;
-      put(block, _mm256_permute2x128_si256(quads[0][i], quads[1][i], 0x20));
-      put(block + 32, _mm256_permute2x128_si256(quads[2][i], quads[3][i], 0x20));
-      put(block + 256, _mm256_permute2x128_si256(quads[0][i], quads[1][i], 0x31));
-      put(block + 288, _mm256_permute2x128_si256(quads[2][i], quads[3][i], 0x31));
-    }
+    unroll<4>([&]<int I>() {
+      std::byte* const block = target + 64 * I;
+      put(block, _mm256_permute2x128_si256(quads[0][I], quads[1][I], 0x20));
+      put(block + 32, _mm256_permute2x128_si256(quads[2][I], quads[3][I], 0x20));
+      put(block + 256, _mm256_permute2x128_si256(quads[0][I], quads[1][I], 0x31));
+      put(block + 288, _mm256_permute2x128_si256(quads[2][I], quads[3][I], 0x31));
+    });
   }
 };
 

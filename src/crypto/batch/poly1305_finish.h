@@ -8,6 +8,7 @@
 // without the bit 2^128: they leave an accumulator at zero.
 
 #include "crypto/batch/kernels.h"
+#include "crypto/batch/unroll.h"
 
 #include <cstring>
 
@@ -27,21 +28,6 @@ static inline std::uint64_t little_endian(const std::byte* bytes) {
 
 static inline void put_little_endian(std::byte* bytes, std::uint64_t value) {
   for (unsigned i = 0; i < 8; ++i) bytes[i] = static_cast<std::byte>((value >> (8 * i)) & 0xff);
-}
-
-/// tag = (h mod 2^130 - 5) + s mod 2^128, for h = low + 2^64 high + 2^128 top below 2^130 + 2^128.
-static inline void put_tag(std::uint64_t low, std::uint64_t high, std::uint64_t top,
-                           const std::byte* s, std::byte* tag) {
-  // If h is 2^130 - 5 or more, h + 5 has bit 130, and without that it is the remainder.
-  const std::uint64_t low5 = low + 5;
-  const std::uint64_t high5 = high + (low5 < low ? 1 : 0);
-  const std::uint64_t top5 = top + (high5 < high ? 1 : 0);
-  const std::uint64_t over = 0 - (top5 >> 2);
-  low = (low & ~over) | (low5 & over);
-  high = (high & ~over) | (high5 & over);
-  const std::uint64_t sum = low + little_endian(s);
-  put_little_endian(tag, sum);
-  put_little_endian(tag + 8, high + little_endian(s + 8) + (sum < low ? 1 : 0));
 }
 
 /// Writes 64 bytes of a text of `size` bytes, from `offset` on, which may be negative: where it is

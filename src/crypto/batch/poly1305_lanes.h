@@ -22,17 +22,46 @@ struct PolyLanes {
   static constexpr std::size_t kLanes = Field::kLanes;
   static constexpr std::size_t kStripe = 16 * kLanes;
 
-  struct alignas(64) Limbs {
-    std::uint64_t of[Field::kLimbs][kLanes];
-  };
-
   [[gnu::always_inline]] static Element product(const Element& a, const Multiplier& b) {
     Product p = Field::multiply(a, b);
     return Field::reduce(p);
   }
 
   [[gnu::always_inline]] static void add(Element& a, const Element& b) {
-    for (int i = 0; i < Field::kLimbs; ++i) a.limb[i] += b.limb[i];
+    unroll<Field::kLimbs>([&]<int I>() { a.limb[I] += b.limb[I]; });
+  }
+
+  /// 2^128 in the lanes whose block is at no negative offset.
+  [[gnu::always_inline]] static Vec top_bits(Vec offset) {
+    return (~offset >> 63) << Field::kTopShift;
+  }
+
+  /// A carry from each limb to the next; what the last one has too much comes back to the first.
+  [[gnu::always_inline]] static Vec carry(Element& h) {
+    unroll<Field::kLimbs - 1>([&]<int I>() {
+      h.limb[I + 1] += h.limb[I] >> Field::kBits[I];
+      h.limb[I] &= Field::splat(Field::mask(I));
+    });
+    constexpr int kLast = Field::kLimbs - 1;
+    const Vec over = h.limb[kLast] >> Field::kBits[kLast];
+    h.limb[kLast] &= Field::splat(Field::mask(kLast));
+    return over;
+  }
+
+  /// The tags, (h mod 2^130 - 5) + s mod 2^128, as their two halves.
+  [[gnu::always_inline]] static void finish(Element h, const Element& s, Vec& low, Vec& high) {
+    for (int i = 0; i < 2; ++i) {  // twice: the first limb may have too much again
+      const Vec over = carry(h);
+      h.limb[0] += over + (over << 2);
+    }
+    // If h is 2^130 - 5 or more, h + 5 is carried beyond 2^130, and what stays is the remainder.
+    Element g = h;
+    g.limb[0] += Field::splat(5);
+    const Vec keep = carry(g) - Field::splat(1);
+    unroll<Field::kLimbs>(
+        [&]<int I>() { h.limb[I] = ((h.limb[I] & keep) | (g.limb[I] & ~keep)) + s.limb[I]; });
+    carry(h);
+    Field::join(h, low, high);
   }
 
   // --- A text in each lane, four blocks at a time -------------------------------------------
@@ -49,55 +78,68 @@ struct PolyLanes {
     Vec high[4];
   };
 
-  /// h r^4 + c0 r^4 + c1 r^3 + c2 r^2 + c3 r
+  /// (h + c0) r^4 + c1 r^3 + c2 r^2 + c3 r. What waits for the step before comes last.
   [[gnu::always_inline]] static void take(Element& h, const Columns& c, const Vec* bits,
                                           const Multiplier* powers) {
-    add(h, Field::split(c.low[0], c.high[0], bits[0]));
-    Product p = Field::multiply(h, powers[3]);
-    Field::multiply_add(p, Field::split(c.low[1], c.high[1], bits[1]), powers[2]);
+    Product p = Field::multiply(Field::split(c.low[3], c.high[3], bits[3]), powers[0]);
     Field::multiply_add(p, Field::split(c.low[2], c.high[2], bits[2]), powers[1]);
-    Field::multiply_add(p, Field::split(c.low[3], c.high[3], bits[3]), powers[0]);
+    Field::multiply_add(p, Field::split(c.low[1], c.high[1], bits[1]), powers[2]);
+    add(h, Field::split(c.low[0], c.high[0], bits[0]));
+    Field::multiply_add(p, h, powers[3]);
     h = Field::reduce(p);
   }
 
   /// A step that is not full of text in each lane.
   static void take_edge(Element& h, const Texts& texts, const Multiplier* powers) {
     alignas(64) std::byte staged[kLanes][64];
-    alignas(64) std::uint64_t bits[4][kLanes];
+    alignas(64) std::uint64_t offsets[kLanes];
     const std::byte* rows[kLanes];
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
       Field::stage(staged[lane], texts.text[lane], texts.size[lane], texts.offset[lane]);
       rows[lane] = staged[lane];
-      for (int i = 0; i < 4; ++i) {
-        bits[i][lane] = texts.offset[lane] + 16 * i < 0 ? 0 : Field::kTopBit;
-      }
+      offsets[lane] = static_cast<std::uint64_t>(texts.offset[lane]);
     }
     Columns columns;
     Field::load_columns(rows, columns.low, columns.high);
-    const Vec bit[4] = {Field::load(bits[0]), Field::load(bits[1]), Field::load(bits[2]),
-                        Field::load(bits[3])};
+    const Vec offset = Field::load(offsets);
+    const Vec bit[4] = {top_bits(offset), top_bits(offset + Field::splat(16)),
+                        top_bits(offset + Field::splat(32)), top_bits(offset + Field::splat(48))};
     take(h, columns, bit, powers);
+  }
+
+  /// Steps that are full of text in each lane, up to the last but one.
+  static std::size_t take_full(Element& h, const Texts& texts, std::size_t step, std::size_t steps,
+                               const Multiplier* powers) {
+    const Vec bit = Field::splat(Field::kTopBit);
+    const Vec bits[4] = {bit, bit, bit, bit};
+    const std::byte* rows[kLanes];
+    for (std::size_t i = 0; i < kLanes; ++i) rows[i] = texts.text[i] + texts.offset[i];
+    for (; step + 1 < steps; ++step) {
+      Columns columns;
+      Field::load_columns(rows, columns.low, columns.high);
+      unroll<static_cast<int>(kLanes)>([&]<int I>() { rows[I] += 64; });
+      take(h, columns, bits, powers);
+    }
+    return step;
   }
 
   static Element take_all(Texts& texts, std::size_t longest, std::size_t shortest,
                           const Multiplier* powers) {
     const std::size_t steps = (longest + 3) / 4;
     const std::size_t full_from = steps - shortest / 4;
-    const Vec bit = Field::splat(Field::kTopBit);
-    const Vec bits[4] = {bit, bit, bit, bit};
     Element h = Field::zero();
-    for (std::size_t step = 0; step < steps; ++step) {
-      if (step < full_from || step + 1 == steps) {
-        take_edge(h, texts, powers);
-      } else {
-        const std::byte* rows[kLanes];
-        for (std::size_t i = 0; i < kLanes; ++i) rows[i] = texts.text[i] + texts.offset[i];
-        Columns columns;
-        Field::load_columns(rows, columns.low, columns.high);
-        take(h, columns, bits, powers);
-      }
-      for (std::size_t i = 0; i < kLanes; ++i) texts.offset[i] += 64;
+    std::size_t step = 0;
+    const auto advance = [&texts](std::size_t n) {
+      for (std::ptrdiff_t& offset : texts.offset) offset += static_cast<std::ptrdiff_t>(64 * n);
+    };
+    for (; step < full_from && step + 1 < steps; ++step) {
+      take_edge(h, texts, powers);
+      advance(1);
     }
+    const std::size_t from = step;
+    step = take_full(h, texts, step, steps, powers);
+    advance(step - from);
+    take_edge(h, texts, powers);
     return h;
   }
 
@@ -133,25 +175,20 @@ struct PolyLanes {
     powers[2] = Field::multiplier(product(r2, powers[0]));
     powers[3] = Field::multiplier(product(r2, powers[1]));
 
-    Limbs limbs;
-    const Element h = take_all(texts, longest, shortest, powers);
-    for (int i = 0; i < Field::kLimbs; ++i) Field::store(limbs.of[i], h.limb[i]);
+    const Element s = Field::split(key.low[1], key.high[1], Field::splat(0));
+    Vec low;
+    Vec high;
+    finish(take_all(texts, longest, shortest, powers), s, low, high);
+    alignas(64) std::uint64_t halves[2][kLanes];
+    Field::store(halves[0], low);
+    Field::store(halves[1], high);
     for (std::size_t lane = 0; lane < count; ++lane) {
-      std::uint64_t limb[Field::kLimbs];
-      for (int i = 0; i < Field::kLimbs; ++i) limb[i] = limbs.of[i][lane];
-      Field::finish(limb, jobs[lane]->key + 16, jobs[lane]->tag);
+      put_little_endian(jobs[lane]->tag, halves[0][lane]);
+      put_little_endian(jobs[lane]->tag + 8, halves[1][lane]);
     }
   }
 
   // --- One text dealt out to all lanes, two stripes at a time --------------------------------
-
-  /// Lane i of the first: r^(2n - i), of the second: r^(n - i), where n is the number of lanes.
-  struct Powers {
-    Multiplier upper;
-    Multiplier lower;
-    Multiplier both;    // r^2n in each lane
-    Multiplier stripe;  // r^n in each lane
-  };
 
   [[gnu::always_inline]] static Element stripe_of(const std::byte* bytes, Vec bits) {
     Vec low;
@@ -163,54 +200,45 @@ struct PolyLanes {
   /// The stripe of a text at `offset`, where it may lack blocks in front or have the lengths.
   static Element edge_of(const Authentication& job, std::ptrdiff_t offset) {
     alignas(64) std::byte staged[kStripe < 64 ? 64 : kStripe];
-    alignas(64) std::uint64_t bits[kLanes];
+    alignas(64) std::uint64_t offsets[kLanes];
     for (std::size_t i = 0; i < kStripe; i += 64) {
       Field::stage(staged + i, job.text, job.size, offset + static_cast<std::ptrdiff_t>(i));
     }
     for (std::size_t i = 0; i < kLanes; ++i) {
-      bits[i] = offset + static_cast<std::ptrdiff_t>(16 * i) < 0 ? 0 : Field::kTopBit;
+      offsets[i] = static_cast<std::uint64_t>(offset) + 16 * i;
     }
-    return stripe_of(staged, Field::load(bits));
+    return stripe_of(staged, top_bits(Field::load(offsets)));
   }
 
+  /// `lower_powers`: r^n in the first lane, ... r in the last one, where n is kLanes.
   static Element take_stripes(const Authentication& job, std::size_t blocks,
                               const Element& lower_powers) {
-    const Multiplier lower = Field::multiplier(lower_powers);
-    const std::size_t steps = (blocks + 2 * kLanes - 1) / (2 * kLanes);
-    auto offset =
-        static_cast<std::ptrdiff_t>(16 * blocks) - static_cast<std::ptrdiff_t>(steps * 2 * kStripe);
     constexpr auto kStride = static_cast<std::ptrdiff_t>(kStripe);
-    const Element nth = Field::first_lane(lower_powers);
-    const Multiplier stripe = Field::multiplier(nth);
-    const Element upper_powers = product(lower_powers, stripe);
-    const Multiplier upper = Field::multiplier(upper_powers);
-    const Multiplier both = Field::multiplier(Field::first_lane(upper_powers));
+    const auto steps = static_cast<std::ptrdiff_t>((blocks + 2 * kLanes - 1) / (2 * kLanes));
+    const std::ptrdiff_t start = static_cast<std::ptrdiff_t>(16 * blocks) - steps * 2 * kStride;
+    const std::ptrdiff_t last = start + (steps - 1) * 2 * kStride;
+
+    const Multiplier by_n = Field::multiplier(Field::first_lane(lower_powers));
+    const Element upper_powers = product(lower_powers, by_n);  // r^2n to r^(n + 1)
+    const Multiplier by_2n = Field::multiplier(Field::first_lane(upper_powers));
     const Vec bits = Field::splat(Field::kTopBit);
 
-    Element h = edge_of(job, offset);
-    Element g = steps == 1 ? edge_of(job, offset + kStride) : Field::zero();
-    if (steps == 1) {
-      Product p = Field::multiply(h, upper);
-      Field::multiply_add(p, g, lower);
-      return Field::reduce(p);
-    }
-    g = offset + kStride < 0 ? edge_of(job, offset + kStride)
-                             : stripe_of(job.text + offset + kStride, bits);
-    for (std::size_t step = 1; step < steps; ++step) {
-      Product p = Field::multiply(h, both);
-      Field::multiply_add(p, g, stripe);
-      h = Field::reduce(p);
-      offset += 2 * kStride;
-      if (step + 1 < steps) {
-        add(h, stripe_of(job.text + offset, bits));
-        g = stripe_of(job.text + offset + kStride, bits);
+    Element upper = edge_of(job, start);
+    Element lower = edge_of(job, start + kStride);
+    for (std::ptrdiff_t offset = start + 2 * kStride; offset <= last; offset += 2 * kStride) {
+      Product p = Field::multiply(lower, by_n);
+      Field::multiply_add(p, upper, by_2n);
+      upper = Field::reduce(p);
+      if (offset < last) {
+        add(upper, stripe_of(job.text + offset, bits));
+        lower = stripe_of(job.text + offset + kStride, bits);
       } else {
-        add(h, edge_of(job, offset));
-        g = edge_of(job, offset + kStride);
+        add(upper, edge_of(job, offset));
+        lower = edge_of(job, offset + kStride);
       }
     }
-    Product p = Field::multiply(h, upper);
-    Field::multiply_add(p, g, lower);
+    Product p = Field::multiply(lower, Field::multiplier(lower_powers));
+    Field::multiply_add(p, upper, Field::multiplier(upper_powers));
     return Field::reduce(p);
   }
 
@@ -228,14 +256,14 @@ struct PolyLanes {
     } else {
       h = take_stripes(job, blocks, lower);
     }
-    std::uint64_t sum[Field::kLimbs];
-    for (int i = 0; i < Field::kLimbs; ++i) {
-      Limbs limbs;
-      Field::store(limbs.of[0], h.limb[i]);
-      sum[i] = 0;
-      for (std::size_t lane = 0; lane < kLanes; ++lane) sum[i] += limbs.of[0][lane];
-    }
-    Field::finish(sum, job.key + 16, job.tag);
+    unroll<Field::kLimbs>([&]<int I>() { h.limb[I] = Field::sum(h.limb[I]); });
+    const Element s = Field::split(Field::splat(little_endian(job.key + 16)),
+                                   Field::splat(little_endian(job.key + 24)), Field::splat(0));
+    Vec low;
+    Vec high;
+    finish(h, s, low, high);
+    put_little_endian(job.tag, Field::first(low));
+    put_little_endian(job.tag + 8, Field::first(high));
   }
 };
 
