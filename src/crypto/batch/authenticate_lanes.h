@@ -26,7 +26,7 @@ void authenticate_lanes(Authentication* texts, std::size_t count) {
   while (done < count) {
     const std::size_t rest = count - done;
     const std::size_t group = rest < Field::kLanes ? rest : Field::kLanes;
-    if (group * Field::kSideBySideFrom < Field::kLanes) {
+    if (group < Field::kTextsMin) {
       Lanes::one(*sorted[done]);
       ++done;
     } else {

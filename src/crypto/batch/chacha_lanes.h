@@ -29,23 +29,23 @@ struct ChaChaLanes {
     s.word[D] = Isa::template rotate<N>(s.word[D] ^ s.word[A]);
   }
 
-  /// Half of four quarter rounds, in which the rows b, c and d are shifted so far to the left.
-  template <int B, int C, int D, int N, int M>
+  /// Half of two quarter rounds side by side: columns I and I + 1, where the rows b, c and d are
+  /// shifted so far to the left.
+  template <int I, int B, int C, int D, int N, int M>
   [[gnu::always_inline]] static void half_rounds(State& s) {
-    step<0, 4 + B % 4, 12 + D % 4, N>(s);
-    step<1, 4 + (B + 1) % 4, 12 + (D + 1) % 4, N>(s);
-    step<2, 4 + (B + 2) % 4, 12 + (D + 2) % 4, N>(s);
-    step<3, 4 + (B + 3) % 4, 12 + (D + 3) % 4, N>(s);
-    step<8 + C % 4, 12 + D % 4, 4 + B % 4, M>(s);
-    step<8 + (C + 1) % 4, 12 + (D + 1) % 4, 4 + (B + 1) % 4, M>(s);
-    step<8 + (C + 2) % 4, 12 + (D + 2) % 4, 4 + (B + 2) % 4, M>(s);
-    step<8 + (C + 3) % 4, 12 + (D + 3) % 4, 4 + (B + 3) % 4, M>(s);
+    step<I, 4 + (I + B) % 4, 12 + (I + D) % 4, N>(s);
+    step<I + 1, 4 + (I + 1 + B) % 4, 12 + (I + 1 + D) % 4, N>(s);
+    step<8 + (I + C) % 4, 12 + (I + D) % 4, 4 + (I + B) % 4, M>(s);
+    step<8 + (I + 1 + C) % 4, 12 + (I + 1 + D) % 4, 4 + (I + 1 + B) % 4, M>(s);
   }
 
+  /// Two at a time, so that the others may lie in memory where there are only 16 registers.
   template <int B, int C, int D>
   [[gnu::always_inline]] static void quarter_rounds(State& s) {
-    half_rounds<B, C, D, 16, 12>(s);
-    half_rounds<B, C, D, 8, 7>(s);
+    half_rounds<0, B, C, D, 16, 12>(s);
+    half_rounds<0, B, C, D, 8, 7>(s);
+    half_rounds<2, B, C, D, 16, 12>(s);
+    half_rounds<2, B, C, D, 8, 7>(s);
   }
 
   [[gnu::always_inline]] static void rounds(State& s) {

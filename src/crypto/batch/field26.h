@@ -3,7 +3,7 @@
 // Arithmetic mod 2^130 - 5 in five limbs of 26 bits, for vectors whose lanes multiply 32 by 32
 // bits.
 //
-// `Vectors` gives: Vec, kLanes, kSideBySideFrom, splat, load, store, multiply, first_lane,
+// `Vectors` gives: Vec, kLanes, kTextsMin, splat, load, store, multiply, first_lane,
 // alternate, halves, load_stripe, load_columns.
 
 #include "crypto/batch/poly1305_finish.h"

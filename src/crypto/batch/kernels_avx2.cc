@@ -48,7 +48,7 @@ struct Lanes8 : Lanes8Base {
 struct Vectors4 {
   using Vec = std::uint64_t __attribute__((vector_size(32)));
   static constexpr std::size_t kLanes = 4;
-  static constexpr std::size_t kSideBySideFrom = 2;
+  static constexpr std::size_t kTextsMin = 3;
 
   [[gnu::always_inline]] static __m256i raw(Vec v) { return reinterpret_cast<__m256i>(v); }
   [[gnu::always_inline]] static Vec vec(__m256i raw) { return reinterpret_cast<Vec>(raw); }

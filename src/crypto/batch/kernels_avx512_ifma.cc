@@ -23,7 +23,7 @@ using Words = std::uint64_t __attribute__((vector_size(64)));
 struct Field44 {
   using Vec = Words;
   static constexpr std::size_t kLanes = 8;
-  static constexpr std::size_t kSideBySideFrom = 3;  // from a third of the lanes on
+  static constexpr std::size_t kTextsMin = 5;
   static constexpr int kLimbs = 3;
   static constexpr int kTopShift = 40;  // 88 + 40 = 128
   static constexpr std::uint64_t kTopBit = std::uint64_t{1} << kTopShift;
