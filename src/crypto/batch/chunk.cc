@@ -36,25 +36,18 @@ void Chunk::flush() {
   lanes_used_ = 0;
 }
 
-void Chunk::add(const Run& run) {
-  runs_[run_count_++] = run;
+inline void Chunk::add(const Run& run) {
+  // Field by field: a copy of what has just been put together would wait for all of it.
+  Run& next = runs_[run_count_++];
+  next.key = run.key;
+  next.counter = run.counter;
+  next.first = run.first;
+  next.blocks = run.blocks;
+  next.source = run.source;
+  next.target = run.target;
+  next.size = run.size;
   lanes_used_ += run.blocks;
   if (lanes_used_ == kernels_.lanes) flush();
-}
-
-void Chunk::add_all(Run run) {
-  const std::uint32_t end = run.first + run.blocks;
-  while (run.first < end) {
-    const std::size_t rest = run.size;
-    run.blocks =
-        std::min(end - run.first, static_cast<std::uint32_t>(kernels_.lanes - lanes_used_));
-    run.size = std::min(rest, run.blocks * kBlockSize);
-    add(run);
-    run.first += run.blocks;
-    run.source += run.size;
-    run.target += run.size;
-    run.size = rest - run.size;
-  }
 }
 
 void Chunk::add_key_block(const PacketKey& key, std::uint64_t counter, std::size_t lane) {
@@ -67,6 +60,22 @@ void Chunk::add_key_block(const PacketKey& key, std::uint64_t counter, std::size
        .size = 0});
 }
 
+void Chunk::add_text(const PacketKey& key, std::uint64_t counter, ByteView text, std::byte* target,
+                     std::size_t from) {
+  while (from < text.size()) {
+    const std::size_t size =
+        std::min(text.size() - from, (kernels_.lanes - lanes_used_) * kBlockSize);
+    add({.key = key.expose().data(),
+         .counter = counter,
+         .first = 1 + static_cast<std::uint32_t>(from / kBlockSize),
+         .blocks = blocks_of(size),
+         .source = text.data() + from,
+         .target = target + from,
+         .size = size});
+    from += size;
+  }
+}
+
 void Chunk::seal(std::span<const SealPacket> packets) {
   std::size_t lane = 0;
   for (const SealPacket& packet : packets) add_key_block(*packet.key, packet.counter, lane++);
@@ -76,13 +85,7 @@ void Chunk::seal(std::span<const SealPacket> packets) {
     texts_[i].key = head_block(i);
     texts_[i].text = packet.target;
     texts_[i].size = packet.text.size();
-    add_all({.key = packet.key->expose().data(),
-             .counter = packet.counter,
-             .first = 1,
-             .blocks = blocks_of(packet.text.size()),
-             .source = packet.text.data(),
-             .target = packet.target,
-             .size = packet.text.size()});
+    add_text(*packet.key, packet.counter, packet.text, packet.target, 0);
   }
   flush();
   kernels_.authenticate(texts_.data(), packets.size());
@@ -151,14 +154,7 @@ void Chunk::decrypt(std::span<const Opening> openings) {
     if (!opening.packet->opened) continue;
     std::byte* const text = opening.text.data();
     if (opening.early > 0) kernels_.combine(text, text, opening.early_stream, opening.early);
-    const std::size_t rest = opening.text.size() - opening.early;
-    add_all({.key = opening.packet->key->expose().data(),
-             .counter = opening.packet->counter,
-             .first = 1 + blocks_of(opening.early),
-             .blocks = blocks_of(rest),
-             .source = text + opening.early,
-             .target = text + opening.early,
-             .size = rest});
+    add_text(*opening.packet->key, opening.packet->counter, opening.text, text, opening.early);
   }
   flush();
 }

@@ -43,9 +43,10 @@ class Chunk {
 
   /// Block 0 of a packet, in the next lane.
   void add_key_block(const PacketKey& key, std::uint64_t counter, std::size_t lane);
+  /// The text from byte `from` on, which is a multiple of kBlockSize.
+  void add_text(const PacketKey& key, std::uint64_t counter, ByteView text, std::byte* target,
+                std::size_t from);
   void add(const Run& run);
-  /// Adds what a run describes, of any number of blocks, as several runs if it has to.
-  void add_all(Run run);
   void flush();
 
   void add_key_blocks(std::span<Opening> openings);
