@@ -1,7 +1,10 @@
 #pragma once
 
+#include "protocol/ip/coalesce.h"
+#include "protocol/ip/segment.h"
 #include "protocol/wireguard/device.h"
 #include "system/clock.h"
+#include "system/packet_arena.h"
 #include "system/packet_batch.h"
 #include "system/tun.h"
 #include "system/udp.h"
@@ -10,30 +13,22 @@
 
 namespace trellis::apps {
 
-/// Carries batches of packets between a TUN device, an engine and a UDP socket, in place, in
-/// buffers of its own. `Engine` has `send`, `receive` and `poll_transmit` in the form of
-/// wireguard::Device.
+/// Carries packets between a TUN device, an engine and a UDP socket, in batches, in place, in
+/// buffers of its own: nothing is allocated for a packet. `Engine` has `send`, `receive` and
+/// `poll_transmit` in the form of wireguard::Device.
+///
+///   TUN: super-packet --cut--> packets --engine--> datagrams --> UDP: runs of one size
+///   UDP: runs of one size --> datagrams --engine--> packets --join--> TUN: super-packet
 template <class Engine>
 class PacketPump {
  public:
-  PacketPump()
-      : batch_({.slots = kPacketsAtOnce,
-                .headroom = wireguard::Device::kHeadroom,
-                .capacity = kPacketBytesMax,
-                .tailroom = wireguard::Device::kTailroom}) {}
-
   /// From the device through the engine to the network, until the device is dry or others should
   /// have their turn. False if the interface is gone.
   bool outward(Engine& engine, system::Tun& tun, system::UdpSocket& udp) {
     for (int i = 0; i < kBatchesAtOnce; ++i) {
-      const auto more = tun.read(batch_, packets_);
-      if (!more) return more.error() != system::TunError::Gone;
-      outbound_.clear();
-      sealed_.clear();
-      for (const MutableByteView packet : packets_) outbound_.push_back({packet});
-      engine.send(system::boot_now(), outbound_, sealed_);
-      send(udp, sealed_);
-      if (!*more) break;
+      const Source source = gather(engine, tun, udp);
+      send_batch(engine, udp);
+      if (source != Source::More) return source != Source::Gone;
     }
     return true;
   }
@@ -43,18 +38,14 @@ class PacketPump {
   bool inward(Engine& engine, system::UdpSocket& udp, IpAddress::Family family, system::Tun* tun) {
     bool there = true;
     for (int i = 0; i < kBatchesAtOnce; ++i) {
-      const bool more = udp.receive(family, batch_, received_);
+      const bool more = udp.receive(family, arrivals_, received_);
       inbound_.clear();
       opened_.clear();
       for (const system::ReceivedDatagram& datagram : received_) {
         inbound_.push_back({datagram.from, datagram.bytes});
       }
       engine.receive(system::boot_now(), inbound_, opened_);
-      for (const wireguard::InboundPacket& packet : opened_) {
-        if (!tun || !there) break;
-        const auto written = tun->write(packet.bytes);
-        there = written || written.error() != system::TunError::Gone;
-      }
+      if (tun && there) there = deliver(*tun);
       if (!more) break;
     }
     return there;
@@ -68,10 +59,61 @@ class PacketPump {
     if (!transmits.empty()) send(udp, transmits);
   }
 
+  /// Packets of the kernel's that were not what it said, and were dropped.
+  std::uint64_t malformed() const { return malformed_; }
+
  private:
   static constexpr std::size_t kPacketsAtOnce = 64;
-  static constexpr std::size_t kPacketBytesMax = 65536;
   static constexpr int kBatchesAtOnce = 8;
+  enum class Source { Dry, More, Gone };
+
+  /// Reads until a batch is full.
+  Source gather(Engine& engine, system::Tun& tun, system::UdpSocket& udp) {
+    whole_.clear();
+    while (outbound_.size() < kPacketsAtOnce) {
+      const MutableByteView room = whole_.room();
+      if (room.size() < system::Tun::kPacketBytesMax) return Source::More;
+      const auto packet = tun.read(room.first(system::Tun::kPacketBytesMax));
+      if (!packet) return packet.error() == system::TunError::Gone ? Source::Gone : Source::Dry;
+      if (!*packet) return Source::Dry;
+      if ((*packet)->offload.segmentation == ip::Segmentation::None) {
+        add_whole(**packet);
+      } else {
+        add_segments(engine, udp, **packet);
+      }
+    }
+    return Source::More;
+  }
+
+  void add_whole(const system::TunPacket& packet) {
+    if (!ip::finish_checksum(packet.offload, packet.bytes)) {
+      ++malformed_;
+      return;
+    }
+    outbound_.push_back({whole_.take(packet.bytes.size())});
+  }
+
+  /// The packet itself is not needed any more afterwards: the next one may take its place.
+  void add_segments(Engine& engine, system::UdpSocket& udp, const system::TunPacket& packet) {
+    auto segmenter = ip::Segmenter::create(packet.offload, packet.bytes);
+    if (!segmenter) {
+      ++malformed_;
+      return;
+    }
+    while (!segmenter->done()) {
+      if (segments_.room().size() < segmenter->segment_bytes()) send_batch(engine, udp);
+      const std::size_t size = segmenter->next(segments_.room());
+      outbound_.push_back({segments_.take(size)});
+    }
+  }
+
+  void send_batch(Engine& engine, system::UdpSocket& udp) {
+    sealed_.clear();
+    engine.send(system::boot_now(), outbound_, sealed_);
+    send(udp, sealed_);
+    outbound_.clear();
+    segments_.clear();
+  }
 
   /// What does not fit into the socket's buffer is lost, as on any full link.
   template <class Datagrams>
@@ -81,14 +123,36 @@ class PacketPump {
     udp.send(outgoing_);
   }
 
-  system::PacketBatch batch_;  // one direction at a time
-  std::vector<MutableByteView> packets_;
-  std::vector<system::ReceivedDatagram> received_;
+  bool deliver(system::Tun& tun) {
+    joiner_.restart({.tcp = tun.takes_tcp_segments(), .udp = tun.takes_udp_segments()});
+    for (const wireguard::InboundPacket& packet : opened_) joiner_.add(packet.bytes);
+    while (const auto output = joiner_.poll()) {
+      const auto written = tun.write(output->offload, output->parts);
+      if (!written && written.error() == system::TunError::Gone) return false;
+    }
+    return true;
+  }
+
+  static constexpr std::size_t kHeadroom = wireguard::Device::kHeadroom;
+  static constexpr std::size_t kTailroom = wireguard::Device::kTailroom;
+
+  // Outward. Packets that are sent as they are read; segments of super-packets.
+  system::PacketArena whole_{{.headroom = kHeadroom, .tailroom = kTailroom}};
+  system::PacketArena segments_{{.headroom = kHeadroom, .tailroom = kTailroom}};
   std::vector<wireguard::OutboundPacket> outbound_;
   std::vector<wireguard::OutboundDatagram> sealed_;
+  std::vector<system::OutgoingDatagram> outgoing_;
+  std::uint64_t malformed_ = 0;
+
+  // Inward.
+  system::PacketBatch arrivals_{{.slots = kPacketsAtOnce,
+                                 .headroom = kHeadroom,
+                                 .capacity = system::UdpSocket::kSlotBytes,
+                                 .tailroom = kTailroom}};
+  std::vector<system::ReceivedDatagram> received_;
   std::vector<wireguard::InboundDatagram> inbound_;
   std::vector<wireguard::InboundPacket> opened_;
-  std::vector<system::OutgoingDatagram> outgoing_;
+  ip::Coalescer joiner_{{}};
 };
 
 }  // namespace trellis::apps

@@ -1,5 +1,6 @@
 #include "apps/wireguard_program.h"
 
+#include "apps/offloads.h"
 #include "base/log.h"
 #include "system/clock.h"
 #include "system/secure_file.h"
@@ -60,10 +61,10 @@ Result<std::unique_ptr<WireGuardProgram>> WireGuardProgram::create(system::Loop&
 
 Result<> WireGuardProgram::start() {
   routes_ = TRY(system::Routes::open());
-  tun_ = TRY(system::Tun::create(name_));
+  tun_ = TRY(system::Tun::create(name_, tun_offloads()));
   interface_ = TRY(routes_->interface_index(name_));
   TRY(routes_->set_mtu(interface_, kMtu));
-  udp_ = TRY(system::UdpSocket::open({}));
+  udp_ = TRY(system::UdpSocket::open({.offloads = udp_offloads()}));
   TRY(watch_udp());
   timer_ = TRY(loop_.timer([this] { on_timer(); }));
   upkeep_ = TRY(loop_.timer([this] { check_up(); }));
@@ -149,7 +150,7 @@ uapi::Errno WireGuardProgram::apply(const uapi::Changes& changes) {
 }
 
 bool WireGuardProgram::bind(std::uint16_t port) {
-  auto socket = system::UdpSocket::open({.port = port, .mark = mark_});
+  auto socket = system::UdpSocket::open({.port = port, .mark = mark_, .offloads = udp_offloads()});
   if (!socket) {
     LOG(error, "trellis-wg", "{}", socket.error().message);
     return false;

@@ -5,9 +5,12 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -53,6 +56,22 @@ tl::unexpected<Error> create_error(std::string_view name, int number) {
   }
 }
 
+// <linux/if_tun.h> of Linux 6.2
+constexpr unsigned kUdpV4Segments = 0x20;
+constexpr unsigned kUdpV6Segments = 0x40;
+
+/// Packets that wait for us: with the 500 that are usual, bursts are lost.
+constexpr int kQueuedPacketsMax = 1000;
+
+void set_queue_length(const std::string& name) {
+  const Descriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::memcpy(request.ifr_name, name.data(), name.size());
+  request.ifr_qlen = kQueuedPacketsMax;
+  // Without it we are as others are.
+  static_cast<void>(::ioctl(socket.get(), SIOCSIFTXQLEN, &request));
+}
+
 bool means_gone(int number) { return number == EBADFD || number == ENODEV || number == ENXIO; }
 
 }  // namespace
@@ -70,43 +89,70 @@ Result<> check_interface_name(std::string_view name) {
   return {};
 }
 
-Result<Tun> Tun::create(std::string_view name) {
+Result<Tun> Tun::create(std::string_view name, Offloads offloads) {
   TRY(check_interface_name(name));
   Descriptor device(::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!device.valid()) return open_error(errno);
+  unsigned features = 0;
+  const bool has_header = offloads == Offloads::AllThatTheKernelHas &&
+                          ::ioctl(device.get(), TUNGETFEATURES, &features) == 0 &&
+                          (features & IFF_VNET_HDR) != 0;
   ifreq request{};
   std::memcpy(request.ifr_name, name.data(), name.size());
   request.ifr_flags = IFF_TUN | IFF_NO_PI;
+  if (has_header) request.ifr_flags |= IFF_VNET_HDR;
   // EXCL: never take over an interface that somebody made persistent.
   request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_TUN_EXCL);
   if (::ioctl(device.get(), TUNSETIFF, &request) != 0) return create_error(name, errno);
-  return Tun(std::move(device), std::string(name));
+  Tun tun(std::move(device), std::string(name));
+  tun.has_offload_header_ = has_header;
+  if (has_header) tun.ask_for_offloads();
+  set_queue_length(tun.name_);
+  return tun;
 }
 
-Expected<bool, TunError> Tun::read(PacketBatch& batch, std::vector<MutableByteView>& packets) {
-  packets.clear();
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const MutableByteView slot = batch.slot(i);
-    const ssize_t n = ::read(descriptor_.get(), slot.data(), slot.size());
+void Tun::ask_for_offloads() {
+  constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
+  tcp_segments_ = udp_segments_ =
+      ::ioctl(descriptor_.get(), TUNSETOFFLOAD, kTcp | kUdpV4Segments | kUdpV6Segments) == 0;
+  if (!tcp_segments_) tcp_segments_ = ::ioctl(descriptor_.get(), TUNSETOFFLOAD, kTcp) == 0;
+}
+
+Expected<std::optional<TunPacket>, TunError> Tun::read(MutableByteView buffer) {
+  while (true) {
+    ip::OffloadHeader header;
+    std::array<iovec, 2> vectors{
+        {{&header, sizeof header}, {static_cast<void*>(buffer.data()), buffer.size()}}};
+    const ssize_t n = has_offload_header_
+                          ? ::readv(descriptor_.get(), vectors.data(), vectors.size())
+                          : ::read(descriptor_.get(), buffer.data(), buffer.size());
     if (n > 0) {
-      packets.push_back(slot.first(static_cast<std::size_t>(n)));
+      const auto size = static_cast<std::size_t>(n) - (has_offload_header_ ? sizeof header : 0);
+      const auto offload = header.offload();
+      if (offload) return TunPacket{*offload, buffer.first(size)};
+      ++dropped_;
     } else if (n == 0 || errno == EAGAIN || errno == EWOULDBLOCK) {
-      return false;
-    } else if (errno == EINTR) {
-      return true;
-    } else {
-      if (means_gone(errno)) return fail(TunError::Gone);
-      // What was read before the error is worth more than the error, which will come again.
-      if (packets.empty()) return fail(TunError::Failed);
-      return true;
+      return std::nullopt;
+    } else if (errno != EINTR) {
+      return fail(means_gone(errno) ? TunError::Gone : TunError::Failed);
     }
   }
-  return true;
 }
 
-Expected<void, TunError> Tun::write(ByteView packet) {
+Expected<void, TunError> Tun::write(ByteView packet) { return write({}, std::span(&packet, 1)); }
+
+Expected<void, TunError> Tun::write(const ip::Offload& offload, std::span<const ByteView> parts) {
+  CHECK(parts.size() <= kPartsMax);
+  auto header = ip::OffloadHeader::of(offload);
+  std::array<iovec, kPartsMax + 1> vectors;
+  std::size_t count = 0;
+  if (has_offload_header_) vectors[count++] = {&header, sizeof header};
+  for (const ByteView part : parts) {
+    // writev only reads, but its iovec is that of readv, too.
+    vectors[count++] = {const_cast<std::byte*>(part.data()), part.size()};
+  }
   while (true) {
-    if (::write(descriptor_.get(), packet.data(), packet.size()) >= 0) return {};
+    if (::writev(descriptor_.get(), vectors.data(), static_cast<int>(count)) >= 0) return {};
     if (errno == EINTR) continue;
     if (means_gone(errno)) return fail(TunError::Gone);
     ++dropped_;

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -16,6 +17,12 @@ namespace trellis::system {
 namespace {
 
 constexpr std::size_t kBatch = 64;
+constexpr std::size_t kVectors = 256;
+constexpr std::size_t kSegmentsMax = 64;        // UDP_MAX_SEGMENTS of older kernels
+constexpr std::size_t kSegmentsBytes = 65'487;  // behind headers of either family
+// Of messages that may have 64 KiB each: so many at once, to stay in the cache.
+constexpr std::size_t kWave = 4;
+constexpr std::size_t kWaveBytes = 96 << 10;
 
 Result<> set_option(int descriptor, int level, int name, int value, const char* what) {
   if (::setsockopt(descriptor, level, name, &value, sizeof value) != 0) {
@@ -87,12 +94,18 @@ tl::unexpected<Error> port_error(std::uint16_t port, int number) {
 
 }  // namespace
 
-struct UdpSocket::Arrays {
+/// Room for one control message with a number.
+struct alignas(cmsghdr) Control {
+  std::array<std::byte, CMSG_SPACE(sizeof(int))> bytes{};
+};
+
+struct UdpSocket::Receiving {
   std::array<mmsghdr, kBatch> messages{};
   std::array<iovec, kBatch> vectors{};
   std::array<SocketAddress, kBatch> addresses{};
+  std::array<Control, kBatch> controls{};
 
-  Arrays() {
+  Receiving() {
     for (std::size_t i = 0; i < kBatch; ++i) {
       messages[i].msg_hdr.msg_iov = &vectors[i];
       messages[i].msg_hdr.msg_iovlen = 1;
@@ -101,8 +114,17 @@ struct UdpSocket::Arrays {
   }
 };
 
+struct UdpSocket::Sending {
+  std::array<mmsghdr, kBatch> messages{};
+  std::array<std::size_t, kBatch> datagrams{};  // in each message
+  std::array<iovec, kVectors> vectors{};
+  std::array<SocketAddress, kBatch> addresses{};
+  std::array<Control, kBatch> controls{};
+  std::size_t count = 0;  // of messages
+};
+
 UdpSocket::UdpSocket()
-    : receiving_(std::make_unique<Arrays>()), sending_(std::make_unique<Arrays>()) {}
+    : receiving_(std::make_unique<Receiving>()), sending_(std::make_unique<Sending>()) {}
 UdpSocket::UdpSocket(UdpSocket&&) noexcept = default;
 UdpSocket& UdpSocket::operator=(UdpSocket&&) noexcept = default;
 UdpSocket::~UdpSocket() = default;
@@ -112,17 +134,18 @@ Result<UdpSocket> UdpSocket::open(const Options& options) {
   constexpr int kAttempts = 16;
   for (int attempt = 1;; ++attempt) {
     UdpSocket result;
-    result.v4_ = TRY(make_socket(AF_INET, options));
-    const auto port = bind_socket(result.v4_.get(), AF_INET, options.port, options.loopback_only);
+    result.v4_ = TRY(make_family(AF_INET, options));
+    const auto port =
+        bind_socket(result.v4_.socket.get(), AF_INET, options.port, options.loopback_only);
     if (!port) return port_error(options.port, port.error());
     result.port_ = *port;
 
-    auto v6 = make_socket(AF_INET6, options);
+    auto v6 = make_family(AF_INET6, options);
     if (!v6) {
       // A kernel without IPv6 has no such sockets; any other error would be IPv4's, too.
       return result;
     }
-    const auto same_port = bind_socket(v6->get(), AF_INET6, *port, options.loopback_only);
+    const auto same_port = bind_socket(v6->socket.get(), AF_INET6, *port, options.loopback_only);
     if (same_port) {
       result.v6_ = *std::move(v6);
       return result;
@@ -133,92 +156,218 @@ Result<UdpSocket> UdpSocket::open(const Options& options) {
   }
 }
 
-int UdpSocket::descriptor(IpAddress::Family family) const {
-  return (family == IpAddress::Family::V4 ? v4_ : v6_).get();
+Result<UdpSocket::Family> UdpSocket::make_family(int family, const Options& options) {
+  Family result;
+  result.socket = TRY(make_socket(family, options));
+  if (options.offloads == Offloads::None) return result;
+  int size = 0;
+  socklen_t length = sizeof size;
+  const int socket = result.socket.get();
+  result.segments = ::getsockopt(socket, IPPROTO_UDP, UDP_SEGMENT, &size, &length) == 0;
+  result.joins = set_option(socket, IPPROTO_UDP, UDP_GRO, 1, "").has_value();
+  return result;
 }
 
+int UdpSocket::descriptor(IpAddress::Family family) const { return of(family).socket.get(); }
+
 Result<> UdpSocket::set_mark(std::uint32_t mark) {
-  TRY(mark_socket(v4_.get(), mark));
-  if (v6_.valid()) TRY(mark_socket(v6_.get(), mark));
+  TRY(mark_socket(v4_.socket.get(), mark));
+  if (v6_.socket.valid()) TRY(mark_socket(v6_.socket.get(), mark));
   return {};
 }
+
+// ---- receiving -------------------------------------------------------------------------------
 
 bool UdpSocket::receive(IpAddress::Family family, PacketBatch& batch,
                         std::vector<ReceivedDatagram>& datagrams) {
   datagrams.clear();
-  const int from = descriptor(family);
-  if (from < 0) return false;
-  const std::size_t wanted = std::min(kBatch, batch.size());
-  for (std::size_t i = 0; i < wanted; ++i) {
-    const MutableByteView slot = batch.slot(i);
-    receiving_->vectors[i] = {slot.data(), slot.size()};
-    receiving_->messages[i].msg_hdr.msg_namelen = sizeof(SocketAddress);
-    receiving_->messages[i].msg_hdr.msg_flags = 0;
-  }
-  const int n = ::recvmmsg(from, receiving_->messages.data(), static_cast<unsigned>(wanted),
-                           MSG_DONTWAIT, nullptr);
-  if (n < 0) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
-    if (errno == EINTR) return true;
-    count(errno);  // an error that an earlier datagram caused is reported once, in front of others
-    return true;
-  }
-  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
-    const mmsghdr& message = receiving_->messages[i];
-    if ((message.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
-      ++counters_.truncated;
-      continue;
+  const Family& from = of(family);
+  if (!from.socket.valid()) return false;
+  const std::size_t slots = std::min(kBatch, batch.size());
+  const std::size_t wave = from.joins ? kWave : slots;
+  std::size_t bytes = 0;
+  for (std::size_t first = 0; first < slots && bytes < kWaveBytes;) {
+    const std::size_t wanted = std::min(wave, slots - first);
+    const int n = receive_wave(from.socket.get(), batch, first, wanted);
+    if (n < 0) {
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
+      // An error that an earlier datagram caused is reported once, in front of others.
+      if (errno != EINTR) count(errno);
+      return true;
     }
-    datagrams.push_back(ReceivedDatagram{to_endpoint(receiving_->addresses[i]),
-                                         batch.slot(i).first(message.msg_len)});
+    const std::size_t end = first + static_cast<std::size_t>(n);
+    for (; first < end; ++first) {
+      bytes += receiving_->messages[first].msg_len;
+      note_received(first, batch, datagrams);
+    }
+    if (static_cast<std::size_t>(n) < wanted) return false;
   }
-  return static_cast<std::size_t>(n) == wanted;
+  return true;
 }
+
+int UdpSocket::receive_wave(int descriptor, PacketBatch& batch, std::size_t first,
+                            std::size_t count) {
+  for (std::size_t i = first; i < first + count; ++i) {
+    const MutableByteView slot = batch.slot(i);
+    msghdr& header = receiving_->messages[i].msg_hdr;
+    receiving_->vectors[i] = {slot.data(), slot.size()};
+    header.msg_namelen = sizeof(SocketAddress);
+    header.msg_flags = 0;
+    header.msg_control = receiving_->controls[i].bytes.data();
+    header.msg_controllen = receiving_->controls[i].bytes.size();
+  }
+  return ::recvmmsg(descriptor, &receiving_->messages[first], static_cast<unsigned>(count),
+                    MSG_DONTWAIT, nullptr);
+}
+
+/// The size of the datagrams that were joined in a message, 0 if it is a single one.
+std::size_t size_of_joined(msghdr& header) {
+  for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr;
+       control = CMSG_NXTHDR(&header, control)) {
+    if (control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_GRO) continue;
+    int size = 0;
+    std::memcpy(&size, CMSG_DATA(control), sizeof size);
+    return size > 0 ? static_cast<std::size_t>(size) : 0;
+  }
+  return 0;
+}
+
+void UdpSocket::note_received(std::size_t index, PacketBatch& batch,
+                              std::vector<ReceivedDatagram>& datagrams) {
+  mmsghdr& message = receiving_->messages[index];
+  if ((message.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
+    ++counters_.truncated;
+    return;
+  }
+  const Endpoint from = to_endpoint(receiving_->addresses[index]);
+  MutableByteView rest = batch.slot(index).first(message.msg_len);
+  const std::size_t size = size_of_joined(message.msg_hdr);
+  while (size != 0 && rest.size() > size) {
+    datagrams.push_back({from, rest.first(size)});
+    rest = rest.subspan(size);
+  }
+  datagrams.push_back({from, rest});
+}
+
+// ---- sending ---------------------------------------------------------------------------------
+
+namespace {
+
+/// How many datagrams from the front may go in one message: all of the size of the first, but for
+/// the last one, which may be shorter.
+std::size_t run_length(std::span<const OutgoingDatagram> datagrams, std::size_t most) {
+  const OutgoingDatagram& first = datagrams.front();
+  const std::size_t size = first.bytes.size();
+  if (size == 0) return 1;
+  most = std::min({most, datagrams.size(), kSegmentsMax, kSegmentsBytes / size});
+  std::size_t count = 1;
+  while (count < most && datagrams[count].to == first.to && datagrams[count].bytes.size() == size) {
+    ++count;
+  }
+  const bool one_more = count < most && datagrams[count].to == first.to &&
+                        datagrams[count].bytes.size() < size && !datagrams[count].bytes.empty();
+  return std::max<std::size_t>(one_more ? count + 1 : count, 1);
+}
+
+void ask_for_segments(msghdr& header, Control& control, std::size_t size) {
+  header.msg_control = control.bytes.data();
+  header.msg_controllen = CMSG_SPACE(sizeof(std::uint16_t));
+  cmsghdr* const message = CMSG_FIRSTHDR(&header);
+  message->cmsg_level = IPPROTO_UDP;
+  message->cmsg_type = UDP_SEGMENT;
+  message->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
+  const auto value = static_cast<std::uint16_t>(size);
+  std::memcpy(CMSG_DATA(message), &value, sizeof value);
+}
+
+/// What a message of many segments may fail of, and its segments one by one may not: a device that
+/// makes no checksums, a path that takes none of this size.
+bool is_of_segments(int error) { return error == EIO || error == EINVAL || error == EMSGSIZE; }
+
+}  // namespace
 
 std::size_t UdpSocket::send(std::span<const OutgoingDatagram> datagrams) {
   std::size_t done = 0;
   while (done < datagrams.size()) {
-    const bool v4 = datagrams[done].to.address.is_v4();
-    std::size_t end = done + 1;
-    while (end < datagrams.size() && end - done < kBatch &&
-           datagrams[end].to.address.is_v4() == v4) {
-      ++end;
-    }
-    const auto run = datagrams.subspan(done, end - done);
-    const Descriptor& socket = v4 ? v4_ : v6_;
-    if (!socket.valid()) {
-      counters_.unreachable += run.size();
-      done = end;
+    const auto rest = datagrams.subspan(done);
+    Family& family = of(rest.front().to.address.family());
+    if (!family.socket.valid()) {
+      ++counters_.unreachable;
+      ++done;
       continue;
     }
-    const std::size_t sent = send_run(socket.get(), run);
+    const std::size_t prepared = prepare(family, rest);
+    const std::size_t sent = send_prepared(family, rest.first(prepared));
     done += sent;
-    if (sent < run.size()) break;
+    if (sent < prepared) break;
   }
   return done;
 }
 
-std::size_t UdpSocket::send_run(int descriptor, std::span<const OutgoingDatagram> run) {
-  for (std::size_t i = 0; i < run.size(); ++i) {
-    // sendmsg only reads, but its iovec is that of recvmsg, too.
-    sending_->vectors[i] = {const_cast<std::byte*>(run[i].bytes.data()), run[i].bytes.size()};
-    sending_->messages[i].msg_hdr.msg_namelen =
-        to_socket_address(run[i].to, sending_->addresses[i]);
-  }
+/// Makes messages of datagrams from the front, which are of one family; says of how many.
+std::size_t UdpSocket::prepare(const Family& family, std::span<const OutgoingDatagram> datagrams) {
+  Sending& out = *sending_;
+  const IpAddress::Family kind = datagrams.front().to.address.family();
+  out.count = 0;
   std::size_t done = 0;
-  while (done < run.size()) {
-    const int n = ::sendmmsg(descriptor, sending_->messages.data() + done,
-                             static_cast<unsigned>(run.size() - done), MSG_DONTWAIT);
-    if (n > 0) {
-      done += static_cast<std::size_t>(n);
-    } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-      break;
-    } else if (n < 0 && errno != EINTR) {
-      count(errno);  // of the first that was not sent
-      ++done;
+  std::size_t vectors = 0;
+  while (done < datagrams.size() && out.count < kBatch && vectors < kVectors &&
+         datagrams[done].to.address.family() == kind) {
+    const std::size_t length =
+        family.segments ? run_length(datagrams.subspan(done), kVectors - vectors) : 1;
+    msghdr& header = out.messages[out.count].msg_hdr;
+    header = {};
+    header.msg_name = &out.addresses[out.count];
+    header.msg_namelen = to_socket_address(datagrams[done].to, out.addresses[out.count]);
+    header.msg_iov = &out.vectors[vectors];
+    header.msg_iovlen = length;
+    if (length > 1) {
+      ask_for_segments(header, out.controls[out.count], datagrams[done].bytes.size());
     }
+    for (const OutgoingDatagram& datagram : datagrams.subspan(done, length)) {
+      // sendmsg only reads, but its iovec is that of recvmsg, too.
+      out.vectors[vectors++] = {const_cast<std::byte*>(datagram.bytes.data()),
+                                datagram.bytes.size()};
+    }
+    out.datagrams[out.count++] = length;
+    done += length;
   }
   return done;
+}
+
+/// Of `datagrams`, of which the messages were made, says how many are done with.
+std::size_t UdpSocket::send_prepared(Family& family, std::span<const OutgoingDatagram> datagrams) {
+  Sending& out = *sending_;
+  const std::size_t messages = out.count;
+  std::size_t done = 0;
+  for (std::size_t next = 0; next < messages;) {
+    const int n = ::sendmmsg(family.socket.get(), &out.messages[next],
+                             static_cast<unsigned>(messages - next), MSG_DONTWAIT);
+    for (int i = 0; i < n; ++i) done += out.datagrams[next++];
+    if (n > 0) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+    if (errno == EINTR) continue;
+    const std::size_t length = out.datagrams[next];  // of the first that was not sent
+    if (length > 1 && is_of_segments(errno)) {
+      if (errno == EIO) family.segments = false;
+      send_apart(family, datagrams.subspan(done, length));
+    } else {
+      count(errno);
+    }
+    done += length;
+    ++next;
+  }
+  return done;
+}
+
+void UdpSocket::send_apart(const Family& family, std::span<const OutgoingDatagram> run) {
+  SocketAddress address;
+  const socklen_t length = to_socket_address(run.front().to, address);
+  for (const OutgoingDatagram& datagram : run) {
+    const ssize_t n = ::sendto(family.socket.get(), datagram.bytes.data(), datagram.bytes.size(),
+                               MSG_DONTWAIT, &address.any, length);
+    if (n < 0) count(errno);
+  }
 }
 
 void UdpSocket::count(int error) {

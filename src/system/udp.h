@@ -12,8 +12,9 @@
 
 namespace trellis::system {
 
-/// A datagram that was received. `bytes` lie in a slot of the caller's batch, with its headroom and
-/// tailroom around them. `from` is never an IPv4-mapped address.
+/// A datagram that was received. `bytes` lie in a slot of the caller's batch; before and behind
+/// them are the headroom and tailroom of the slot, or other datagrams of it. `from` is never an
+/// IPv4-mapped address.
 struct ReceivedDatagram {
   Endpoint from;
   MutableByteView bytes;
@@ -39,12 +40,16 @@ struct UdpCounters {
 /// thread may receive while another one sends; the counters are then approximate.
 class UdpSocket {
  public:
+  /// Whether runs of datagrams go through the kernel in one piece (UDP_SEGMENT, UDP_GRO).
+  enum class Offloads { None, AllThatTheKernelHas };
+
   struct Options {
     std::uint16_t port = 0;  // 0: the kernel picks one that is free in both families
     int receive_buffer_bytes = 4 << 20;
     int send_buffer_bytes = 4 << 20;
     std::uint32_t mark = 0;  // SO_MARK; 0: none
     bool loopback_only = false;
+    Offloads offloads = Offloads::AllThatTheKernelHas;
   };
 
   /// Fails if the port is taken in one of the families, or the mark is not permitted.
@@ -56,35 +61,55 @@ class UdpSocket {
   ~UdpSocket();
 
   std::uint16_t port() const { return port_; }
-  bool has_v6() const { return v6_.valid(); }
+  bool has_v6() const { return v6_.socket.valid(); }
   /// To be watched for reading. -1 for a family that is missing.
   int descriptor(IpAddress::Family family) const;
   /// For policy routing. Needs CAP_NET_ADMIN.
   Result<> set_mark(std::uint32_t mark);
 
-  /// Takes what has arrived, at most `batch.size()` datagrams of one family, into the batch;
-  /// `datagrams` is cleared first. False if nothing is left, so call again while true.
+  /// Takes what has arrived in one family, as far as the batch holds it, into the batch;
+  /// `datagrams` is cleared first. With offloads the batch's slots need kSlotBytes, as many
+  /// datagrams of one sender may come in one of them. False if nothing is left, so call again while
+  /// true.
+  static constexpr std::size_t kSlotBytes = 65536;
   bool receive(IpAddress::Family family, PacketBatch& batch,
                std::vector<ReceivedDatagram>& datagrams);
 
   /// Sends from the front of `datagrams`, which may mix families; what cannot be sent is counted.
+  /// Cheapest are neighbours of the same destination and size.
   /// Returns how many are done with: fewer than all only when the socket's buffer is full.
   std::size_t send(std::span<const OutgoingDatagram> datagrams);
 
   const UdpCounters& counters() const { return counters_; }
 
  private:
-  struct Arrays;
+  struct Receiving;
+  struct Sending;
+  struct Family {
+    Descriptor socket;
+    bool segments = false;  // UDP_SEGMENT may be asked for
+    bool joins = false;     // UDP_GRO is on
+  };
   UdpSocket();
-  std::size_t send_run(int descriptor, std::span<const OutgoingDatagram> run);
+  Family& of(IpAddress::Family family) { return family == IpAddress::Family::V4 ? v4_ : v6_; }
+  const Family& of(IpAddress::Family family) const {
+    return family == IpAddress::Family::V4 ? v4_ : v6_;
+  }
+  static Result<Family> make_family(int family, const Options& options);
+  int receive_wave(int descriptor, PacketBatch& batch, std::size_t first, std::size_t count);
+  void note_received(std::size_t index, PacketBatch& batch,
+                     std::vector<ReceivedDatagram>& datagrams);
+  std::size_t prepare(const Family& family, std::span<const OutgoingDatagram> datagrams);
+  std::size_t send_prepared(Family& family, std::span<const OutgoingDatagram> datagrams);
+  void send_apart(const Family& family, std::span<const OutgoingDatagram> run);
   void count(int error);
 
-  Descriptor v4_;
-  Descriptor v6_;
+  Family v4_;
+  Family v6_;
   std::uint16_t port_ = 0;
   UdpCounters counters_;
-  std::unique_ptr<Arrays> receiving_;
-  std::unique_ptr<Arrays> sending_;
+  std::unique_ptr<Receiving> receiving_;
+  std::unique_ptr<Sending> sending_;
 };
 
 }  // namespace trellis::system

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <cstdlib>
 #include <string>
 
 namespace trellis::system {
@@ -12,11 +13,16 @@ namespace {
 
 using Family = IpAddress::Family;
 
-UdpSocket open_loopback() {
+using Offloads = UdpSocket::Offloads;
+
+UdpSocket open_loopback(Offloads offloads = Offloads::AllThatTheKernelHas) {
   UdpSocket::Options options;
   options.loopback_only = true;
+  options.offloads = offloads;
   return UdpSocket::open(options).value();
 }
+
+constexpr PacketBatch::Shape kLargeSlots{.slots = 32, .capacity = UdpSocket::kSlotBytes};
 
 Endpoint loopback(Family family, std::uint16_t port) {
   return {*IpAddress::parse(family == Family::V4 ? "127.0.0.1" : "::1"), port, 0};
@@ -33,7 +39,7 @@ TEST(Udp, OnePortCarriesBothFamilies) {
   ASSERT_TRUE(alice.has_v6()) << "this host has no IPv6";
   EXPECT_NE(alice.port(), 0);
   EXPECT_NE(alice.port(), bob.port());
-  PacketBatch batch({});
+  PacketBatch batch(kLargeSlots);
   std::vector<ReceivedDatagram> received;
   for (const Family family : {Family::V4, Family::V6}) {
     const std::string text = family == Family::V4 ? "four" : "sixsix";
@@ -48,35 +54,81 @@ TEST(Udp, OnePortCarriesBothFamilies) {
   }
 }
 
-TEST(Udp, SendsAndReceivesInBatchesInOrder) {
-  UdpSocket alice = open_loopback();
-  UdpSocket bob = open_loopback();
-  constexpr std::size_t kCount = 150;  // more than two system calls carry
+/// All of `sizes` from one socket to another one, in order.
+void expect_to_arrive(Family family, const std::vector<std::size_t>& sizes, Offloads sender,
+                      Offloads receiver) {
+  UdpSocket alice = open_loopback(sender);
+  UdpSocket bob = open_loopback(receiver);
   std::vector<ByteVector> payloads;
   std::vector<OutgoingDatagram> datagrams;
-  for (std::size_t i = 0; i < kCount; ++i) {
-    payloads.emplace_back(100 + i, static_cast<std::byte>(i));
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    payloads.emplace_back(sizes[i], static_cast<std::byte>(i));
   }
   for (const auto& payload : payloads) {
-    datagrams.push_back({loopback(Family::V4, bob.port()), payload});
+    datagrams.push_back({loopback(family, bob.port()), payload});
   }
-  EXPECT_EQ(alice.send(datagrams), kCount);
+  EXPECT_EQ(alice.send(datagrams), sizes.size());
 
-  PacketBatch batch({.slots = 32});
+  PacketBatch batch(kLargeSlots);
   std::vector<ReceivedDatagram> received;
   std::size_t count = 0;
-  while (count < kCount && wait_readable(bob, Family::V4)) {
+  while (count < sizes.size() && wait_readable(bob, family)) {
     bool more = true;
     while (more) {
-      more = bob.receive(Family::V4, batch, received);
-      EXPECT_LE(received.size(), 32u);
+      more = bob.receive(family, batch, received);
       for (const auto& datagram : received) {
+        ASSERT_LT(count, sizes.size());
+        EXPECT_EQ(datagram.from, loopback(family, alice.port()));
         EXPECT_EQ(to_vector(datagram.bytes), payloads[count]) << count;
         ++count;
       }
     }
   }
-  EXPECT_EQ(count, kCount);
+  EXPECT_EQ(count, sizes.size());
+}
+
+TEST(Udp, SendsAndReceivesInBatchesInOrder) {
+  std::vector<std::size_t> growing;  // more than two system calls carry
+  for (std::size_t i = 0; i < 150; ++i) growing.push_back(100 + i);
+  std::vector<std::size_t> equal(150, 1452);
+  std::vector<std::size_t> mixed(40, 1452);
+  mixed.push_back(96);  // ends a run
+  mixed.insert(mixed.end(), 70, 96);
+  mixed.push_back(97);
+  mixed.push_back(0);
+  mixed.push_back(0);
+  mixed.insert(mixed.end(), 3, 40'000);  // no two in one message
+  const Offloads all = Offloads::AllThatTheKernelHas;
+  for (const Family family : {Family::V4, Family::V6}) {
+    for (const auto& sizes : {growing, equal, mixed}) {
+      expect_to_arrive(family, sizes, all, all);
+      expect_to_arrive(family, sizes, all, Offloads::None);
+      expect_to_arrive(family, sizes, Offloads::None, all);
+      expect_to_arrive(family, sizes, Offloads::None, Offloads::None);
+    }
+  }
+}
+
+TEST(Udp, ARunComesInFewMessages) {
+  UdpSocket alice = open_loopback();
+  UdpSocket bob = open_loopback();
+  const ByteVector payload(1452);
+  const std::vector<OutgoingDatagram> datagrams(45, {loopback(Family::V4, bob.port()), payload});
+  EXPECT_EQ(alice.send(datagrams), 45u);
+  ASSERT_TRUE(wait_readable(bob, Family::V4));
+  PacketBatch batch({.slots = 1, .capacity = UdpSocket::kSlotBytes});
+  std::vector<ReceivedDatagram> received;
+  bob.receive(Family::V4, batch, received);
+  EXPECT_EQ(received.size(), 45u);
+}
+
+/// A path that takes no datagrams of this size: they go one by one, in fragments.
+TEST(Udp, RunsLongerThanThePathArriveNevertheless) {
+  IN_NAMESPACE({
+    ASSERT_EQ(std::system("ip link set lo up mtu 1280"), 0);
+    expect_to_arrive(Family::V4, std::vector<std::size_t>(20, 1452), Offloads::AllThatTheKernelHas,
+                     Offloads::AllThatTheKernelHas);
+  });
 }
 
 TEST(Udp, OneBatchMixesFamiliesAndErrorsDoNotStopIt) {
@@ -95,7 +147,7 @@ TEST(Udp, OneBatchMixesFamiliesAndErrorsDoNotStopIt) {
   EXPECT_EQ(alice.send(datagrams), datagrams.size());
   EXPECT_EQ(alice.counters().too_long, 1u);
   EXPECT_EQ(alice.counters().other, 1u);
-  PacketBatch batch({});
+  PacketBatch batch(kLargeSlots);
   std::vector<ReceivedDatagram> received;
   for (const Family family : {Family::V4, Family::V6}) {
     ASSERT_TRUE(wait_readable(bob, family));
@@ -132,7 +184,7 @@ TEST(Udp, WithoutANetworkDatagramsAreCountedOnly) {
 
 TEST(Udp, NothingThereIsNoError) {
   UdpSocket socket = open_loopback();
-  PacketBatch batch({});
+  PacketBatch batch(kLargeSlots);
   std::vector<ReceivedDatagram> received;
   EXPECT_FALSE(socket.receive(Family::V4, batch, received));
   EXPECT_TRUE(received.empty());

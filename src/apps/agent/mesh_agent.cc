@@ -1,5 +1,6 @@
 #include "apps/agent/mesh_agent.h"
 
+#include "apps/offloads.h"
 #include "base/log.h"
 #include "node/netmap/underlay.h"
 #include "system/clock.h"
@@ -20,11 +21,11 @@ constexpr const char* kPortTopic = "port";
 
 Result<std::unique_ptr<MeshAgent>> MeshAgent::create(system::Loop& loop,
                                                      const system::StateFolder& folder,
-                                                     NetworkFile network,
+                                                     Options options,
                                                      std::optional<SecretBuffer> setup_key,
                                                      Callbacks callbacks) {
   std::unique_ptr<MeshAgent> self(
-      new MeshAgent(loop, folder, std::move(network), std::move(callbacks)));
+      new MeshAgent(loop, folder, std::move(options), std::move(callbacks)));
   TRY(self->start(std::move(setup_key)));
   return self;
 }
@@ -52,11 +53,11 @@ Result<> MeshAgent::start(std::optional<SecretBuffer> setup_key) {
 }
 
 Result<> MeshAgent::open_socket() {
-  auto udp = system::UdpSocket::open({.port = network_.listen_port});
+  auto udp = system::UdpSocket::open({.port = network_.listen_port, .offloads = udp_offloads()});
   if (!udp && network_.listen_port != 0) {
     // Any port will do: peers learn it from the server.
     warnings_.set(kPortTopic, udp.error().message + "; another port is used");
-    udp = system::UdpSocket::open({.port = 0});
+    udp = system::UdpSocket::open({.port = 0, .offloads = udp_offloads()});
   }
   udp_ = TRY(std::move(udp));
   return {};
@@ -80,6 +81,7 @@ Result<> MeshAgent::make_node() {
   mesh::Node::Options options;
   options.mode = network_.mode;
   options.uplink.authority = network_.server.authority();
+  options.uplink.allowed_domain = allowed_domain_;
   options.uplink.instance = random_.bytes<16>();
   options.uplink.never_joined = !network_.registered;
   options.uplink.facts.host_name = network_.host_name;

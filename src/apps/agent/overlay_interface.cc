@@ -1,5 +1,6 @@
 #include "apps/agent/overlay_interface.h"
 
+#include "apps/offloads.h"
 #include "base/log.h"
 #include "system/clock.h"
 
@@ -71,7 +72,8 @@ Result<> OverlayInterface::make(system::Loop& loop) {
   // Should the interface ever disappear unasked, nothing goes out in clear. What a predecessor that
   // was killed left behind is taken over.
   for (const Prefix& network : networks()) TRY(routes_.add_guard(network, options_.name));
-  tun_ = TRY(system::Tun::create(options_.name));  // fails if another process runs it
+  tun_ =
+      TRY(system::Tun::create(options_.name, tun_offloads()));  // fails if another process runs it
   TRY(routes_.remove_guards(options_.name, networks()));
   const std::uint32_t index = TRY(routes_.interface_index(options_.name));
   for (const InterfaceAddress& address : options_.addresses) {

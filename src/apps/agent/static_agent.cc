@@ -1,5 +1,6 @@
 #include "apps/agent/static_agent.h"
 
+#include "apps/offloads.h"
 #include "base/log.h"
 #include "system/clock.h"
 #include "system/secure_file.h"
@@ -79,7 +80,8 @@ Result<std::unique_ptr<StaticAgent>> StaticAgent::create(system::Loop& loop, Opt
 
 Result<> StaticAgent::start() {
   TRY(make_agent());
-  udp_ = TRY(system::UdpSocket::open({.port = peers_.host.listen_port}));
+  udp_ =
+      TRY(system::UdpSocket::open({.port = peers_.host.listen_port, .offloads = udp_offloads()}));
   TRY(open_interface());
   TRY(join_loop());
   apply_peers();

@@ -284,4 +284,9 @@ void Coalescer::clear() {
   polled_ = 0;
 }
 
+void Coalescer::restart(Features features) {
+  clear();
+  features_ = features;
+}
+
 }  // namespace trellis::ip

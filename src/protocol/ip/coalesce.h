@@ -28,8 +28,8 @@ class Coalescer {
   };
   explicit Coalescer(Features features) : features_(features) {}
 
-  /// `packet` is a whole IP packet and nothing else. It must stay where it is until `clear`; its
-  /// headers may be changed by `poll`.
+  /// `packet` is a whole IP packet and nothing else. It must stay where it is until `clear` or
+  /// `restart`; its headers may be changed by `poll`.
   void add(MutableByteView packet);
 
   /// A packet, or a super-packet in parts: the first with all headers, then payloads only.
@@ -40,7 +40,9 @@ class Coalescer {
   /// To be called until it yields nothing, after the last `add`.
   std::optional<Output> poll();
 
+  /// Forgets everything.
   void clear();
+  void restart(Features features);
 
  private:
   enum class Kind : std::uint8_t { TcpV4, TcpV6, UdpV4, UdpV6 };

@@ -236,6 +236,9 @@ TEST(Coalescer, StartsAnewAfterClear) {
   ASSERT_TRUE(output);
   EXPECT_EQ(output->parts.size(), 1U);
   EXPECT_FALSE(coalescer.poll());
+  coalescer.restart({.tcp = false, .udp = false});
+  for (ByteVector& packet : packets) coalescer.add(packet);
+  EXPECT_EQ(coalescer.poll()->parts.size(), 1U);
 }
 
 /// Of whose flow a packet is: addresses, protocol and ports.
