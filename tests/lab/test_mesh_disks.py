@@ -1,6 +1,7 @@
 """Files of another version, and a server whose disk is full."""
 
 import json
+import os
 import sqlite3
 import time
 from contextlib import closing
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from labkit import ping, wait_until
-from labkit.mesh import wait_for_mesh
+from labkit.mesh import Programs, wait_for_mesh
 
 NEWER = 99
 
@@ -75,6 +76,43 @@ def test_what_cannot_be_had_again_is_refused_and_left_alone(mesh, file):
     path.write_bytes(before)
     alice.start()
     wait_for_mesh([alice, bob], 15)
+
+
+@pytest.fixture
+def other_build() -> Path:
+    """Programs of another version."""
+    folder = Path(os.environ.get("TRELLIS_OTHER_BUILD", "/nonexistent"))
+    if not (folder / "trellisd").exists():
+        pytest.skip("set TRELLIS_OTHER_BUILD to a folder with trellis, trellisd and trellis-server "
+                    "of another version")
+    return folder
+
+
+@pytest.mark.long
+def test_each_program_may_be_of_another_version(mesh, other_build):
+    """Agents newer than the server, the other way round, of two versions, and all of it back."""
+    agents = alice, bob, carol = mesh.joined("alice", "bob", "carol")
+    ours, theirs = Programs(), Programs(other_build)
+
+    def replace(one, programs):
+        one.stop()
+        one._programs = programs
+        one.start()
+        wait_until(lambda: all(a.network()["state"] == "up" and
+                               a.network()["server"]["state"] == "connected" for a in agents), 40,
+                   "all up")
+        wait_for_mesh(agents, 20)
+        for a, b in ((alice, bob), (bob, carol), (carol, alice)):
+            assert ping(a.host, b.v4, count=3).lost == 0
+
+    for programs in (theirs, ours):
+        for one in (alice, mesh.server, bob, carol):
+            replace(one, programs)
+            name = f"carol-{time.monotonic_ns()}"
+            mesh.server.cli("peer", "rename", carol.network()["name"], name)
+            wait_until(lambda: alice.peer(name) and bob.peer(name), 10, "a change of the map")
+            mesh.server.cli("peer", "rename", name, "carol")
+            wait_until(lambda: alice.peer("carol") and bob.peer("carol"), 10, "the next one")
 
 
 # ---- a full disk ---------------------------------------------------------------------------------
