@@ -31,6 +31,7 @@ const crypto::KemKeyPair& key_pair(std::uint64_t number) {
   static const auto pairs = [] {
     testing::SeededRandom random(7);
     std::vector<crypto::KemKeyPair> made;
+    made.reserve(3);
     for (int i = 0; i < 3; ++i) made.push_back(small_suite().static_kem->generate(random));
     return made;
   }();

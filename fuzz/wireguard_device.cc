@@ -189,6 +189,7 @@ struct World {
       give_with_macs(from, to_vector(bytes_of(made->message)));
     } else if (const auto* response = std::get_if<HandshakeResponse>(&*message)) {
       std::vector<LiveKey> keys;
+      keys.reserve(3);
       for (std::uint8_t number = 0; number < 3; ++number) {
         keys.push_back({KeyId{number}, preshared_key(number)});
       }

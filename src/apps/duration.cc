@@ -7,7 +7,7 @@
 namespace trellis::apps {
 namespace {
 
-constexpr std::uint64_t kDay = 24 * 60 * 60;
+constexpr std::uint64_t kDay = 86'400;
 constexpr std::uint64_t kSecondsMax = 36'525 * kDay;
 
 std::uint64_t seconds_of(std::string_view unit) {

@@ -45,6 +45,6 @@ inline constexpr std::string_view kAgentVersion = "0.77.1+trellis";
 /// Sizes of the fields that are ours.
 inline constexpr std::size_t kConnectionNonceBytes = 32;
 inline constexpr std::size_t kInstanceBytes = 16;
-inline constexpr std::size_t kKeyPieceBytesMax = 32 * 1024;
+inline constexpr std::size_t kKeyPieceBytesMax = 32U << 10;
 
 }  // namespace trellis::control

@@ -35,6 +35,7 @@ class Management {
              std::size_t key_bytes);
   Management(const Management&) = delete;
   Management& operator=(const Management&) = delete;
+  ~Management() = default;
 
   void set_wall_clock(WallTime wall) { wall_ = wall; }
 
