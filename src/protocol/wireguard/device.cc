@@ -116,7 +116,8 @@ PeerInfo Device::info(PeerId id) const {
           .last_handshake = peer.last_handshake(),
           .persistent_keepalive = peer.persistent_keepalive(),
           .received_bytes = peer.received_bytes(),
-          .sent_bytes = peer.sent_bytes()};
+          .sent_bytes = peer.sent_bytes(),
+          .last_data = peer.last_data()};
 }
 
 void Device::set_preshared_keys(TimePoint now, PeerId id, std::optional<KeyId> current,

@@ -62,6 +62,7 @@ struct PeerInfo {
   Duration persistent_keepalive{};   // zero: none
   std::uint64_t received_bytes = 0;  // whole datagrams
   std::uint64_t sent_bytes = 0;
+  std::optional<TimePoint> last_data;  // packets of users, either way
 };
 
 /// One WireGuard interface: all its peers, their handshakes, sessions and routes.

@@ -222,6 +222,7 @@ void Peer::note_authentic_sent(TimePoint now, std::size_t datagram_bytes) {
 }
 
 void Peer::note_data_sent(TimePoint now, const Session& session) {
+  last_data_ = now;
   if (!timers_.armed(Timer::ExpectReply)) {
     timers_.arm(Timer::ExpectReply, now + kKeepaliveTimeout + kRekeyTimeout + jitter());
   }
@@ -229,6 +230,7 @@ void Peer::note_data_sent(TimePoint now, const Session& session) {
 }
 
 void Peer::note_data_received(TimePoint now) {
+  last_data_ = now;
   if (timers_.armed(Timer::SendKeepalive)) {
     keepalive_again_ = true;
   } else {

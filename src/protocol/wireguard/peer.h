@@ -37,6 +37,7 @@ class Peer {
   Duration persistent_keepalive() const { return persistent_keepalive_; }
   std::uint64_t received_bytes() const { return received_bytes_; }
   std::uint64_t sent_bytes() const { return sent_bytes_; }
+  std::optional<TimePoint> last_data() const { return last_data_; }
   const crypto::PresharedKey* preshared_key() const;
   /// The session that packets go out under now, if there is one.
   const Session* usable_session(TimePoint now) const;
@@ -147,6 +148,7 @@ class Peer {
   std::optional<Told> told_moved_;
   std::uint64_t received_bytes_ = 0;
   std::uint64_t sent_bytes_ = 0;
+  std::optional<TimePoint> last_data_;
 };
 
 }  // namespace trellis::wireguard
