@@ -12,6 +12,15 @@
 namespace trellis::apps {
 namespace {
 
+/// The tests run in one thread.
+void set_environment(const char* key) {
+  if (key) {
+    ::setenv("TRELLIS_SETUP_KEY", key, 1);  // NOLINT(concurrency-mt-unsafe)
+  } else {
+    ::unsetenv("TRELLIS_SETUP_KEY");  // NOLINT(concurrency-mt-unsafe)
+  }
+}
+
 constexpr const char* kKey = "A2C4E6F8-0123-4567-89AB-CDEF01234567";
 
 /// Each test with a folder, and an environment without a key.
@@ -21,10 +30,12 @@ class SetupKey : public ::testing::Test {
     std::string path = folder_.string();
     CHECK(::mkdtemp(path.data()) != nullptr);
     folder_ = path;
-    ::unsetenv("TRELLIS_SETUP_KEY");
+    set_environment(nullptr);
   }
+  SetupKey(const SetupKey&) = delete;
+  SetupKey& operator=(const SetupKey&) = delete;
   ~SetupKey() override {
-    ::unsetenv("TRELLIS_SETUP_KEY");
+    set_environment(nullptr);
     std::filesystem::remove_all(folder_);
   }
 
@@ -93,10 +104,10 @@ TEST_F(SetupKey, OnTheCommandLineWorksWithAWarning) {
 
 TEST_F(SetupKey, ComesFromTheEnvironmentUnlessOneIsNamed) {
   EXPECT_FALSE(find_setup_key({})->text);
-  ::setenv("TRELLIS_SETUP_KEY", "FROM-THE-ENVIRONMENT", 1);
+  set_environment("FROM-THE-ENVIRONMENT");
   EXPECT_EQ(text(*find_setup_key({})), "FROM-THE-ENVIRONMENT");
   EXPECT_EQ(text(*find_setup_key(in_file(kKey))), kKey);
-  ::setenv("TRELLIS_SETUP_KEY", "", 1);
+  set_environment("");
   EXPECT_FALSE(find_setup_key({})->text);
 }
 
