@@ -31,8 +31,8 @@ class PacketKey {
   alignas(32) std::array<std::uint32_t, kWords> words_;
 };
 
-/// The longest text of a packet, in bytes.
-constexpr std::size_t kPacketTextMax = 65535;
+/// The longest text of a packet, in bytes: more than any datagram has.
+constexpr std::size_t kPacketTextMax = (128 << 10) - 1;
 
 /// A packet to seal under WireGuard's nonce, with empty additional data. [WG 5.4.6]
 struct SealPacket {

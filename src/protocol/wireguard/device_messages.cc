@@ -5,35 +5,37 @@
 
 namespace trellis::wireguard {
 
-namespace {
-
-template <class... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
-
-}  // namespace
-
 void Device::send(TimePoint now, std::span<const OutboundPacket> packets,
                   std::vector<OutboundDatagram>& datagrams) {
   State& state = *state_;
+  Peer* peer = nullptr;  // of the packet before
+  IpAddress destination;
   for (const OutboundPacket& packet : packets) {
     const auto header = ip::parse(packet.bytes);
     if (!header) {
       ++state.shared.counters.outbound_malformed;
       continue;
     }
-    const auto id = state.allowed_ips.find(header->destination);
-    if (!id) {
+    if (!peer || header->destination != destination) {
+      if (peer) state.reschedule(*peer);
+      destination = header->destination;
+      const auto id = state.allowed_ips.find(destination);
+      peer = id ? &state.peer(*id) : nullptr;
+    }
+    if (!peer) {
       ++state.shared.counters.no_route;
       continue;
     }
-    Peer& peer = state.peer(*id);
-    if (const auto datagram = peer.send(now, packet.bytes)) {
-      datagrams.push_back({*id, *peer.endpoint(), *datagram});
+    if (const auto seal = peer->send(now, packet.bytes)) {
+      state.seals.push_back(*seal);
+      datagrams.push_back(
+          {peer->id(), *peer->endpoint(),
+           ByteView(seal->target - sizeof(DataHeader), seal->text.size() + kDataOverhead)});
     }
-    state.reschedule(peer);
   }
+  if (peer) state.reschedule(*peer);
+  crypto::seal(state.seals);
+  state.seals.clear();
 }
 
 void Device::receive(TimePoint now, std::span<const InboundDatagram> datagrams,
@@ -43,19 +45,23 @@ void Device::receive(TimePoint now, std::span<const InboundDatagram> datagrams,
     const auto message = parse(datagram.bytes);
     if (!message) {
       ++state.shared.counters.malformed;
-      continue;
+    } else if (const auto* data = std::get_if<DataMessage>(&*message)) {
+      state.begin_data(now, datagram, *data);
+    } else {
+      state.finish_data(now, packets);  // a handshake may end the sessions that data came under
+      state.handle_handshake(now, datagram.from, *message);
     }
-    const Endpoint& from = datagram.from;
-    std::visit(Overloaded{
-                   [&](const HandshakeInitiation& m) { state.handle_initiation(now, from, m); },
-                   [&](const HandshakeResponse& m) { state.handle_response(now, from, m); },
-                   [&](const CookieReply& m) { state.handle_cookie(now, m); },
-                   [&](const DataMessage& m) {
-                     const auto packet = state.handle_data(now, from, m, datagram.bytes);
-                     if (packet) packets.push_back(*packet);
-                   },
-               },
-               *message);
+  }
+  state.finish_data(now, packets);
+}
+
+void Device::State::handle_handshake(TimePoint now, const Endpoint& from, const Message& message) {
+  if (const auto* initiation = std::get_if<HandshakeInitiation>(&message)) {
+    handle_initiation(now, from, *initiation);
+  } else if (const auto* response = std::get_if<HandshakeResponse>(&message)) {
+    handle_response(now, from, *response);
+  } else if (const auto* reply = std::get_if<CookieReply>(&message)) {
+    handle_cookie(now, *reply);
   }
 }
 
@@ -111,18 +117,31 @@ void Device::State::handle_cookie(TimePoint now, const CookieReply& message) {
   from_peer->handle_cookie(now, message);
 }
 
-std::optional<InboundPacket> Device::State::handle_data(TimePoint now, const Endpoint& from,
-                                                        const DataMessage& message,
-                                                        MutableByteView datagram) {
-  Peer* const from_peer = shared.indices.find(SessionIndex{std::uint32_t{message.header.receiver}});
+void Device::State::begin_data(TimePoint now, const InboundDatagram& datagram,
+                               const DataMessage& message) {
+  const SessionIndex index{std::uint32_t{message.header.receiver}};
+  Peer* const from_peer = shared.indices.find(index);
   if (!from_peer) {
     ++shared.counters.unknown_index;
-    return std::nullopt;
+    return;
   }
-  const auto text = from_peer->receive(now, from, message, datagram);
-  reschedule(*from_peer);
-  if (!text) return std::nullopt;
-  return accept_inner(*from_peer, *text);
+  if (const auto open = from_peer->begin_receive(now, message, datagram.bytes)) {
+    opens.push_back(*open);
+    arrivals.push_back({from_peer, index, datagram.from});
+  }
+}
+
+void Device::State::finish_data(TimePoint now, std::vector<InboundPacket>& packets) {
+  crypto::open(opens);
+  for (std::size_t i = 0; i < opens.size(); ++i) {
+    const Arrival& arrival = arrivals[i];
+    const auto text = arrival.peer->finish_receive(now, arrival.from, arrival.index, opens[i]);
+    reschedule(*arrival.peer);
+    if (!text) continue;
+    if (const auto packet = accept_inner(*arrival.peer, *text)) packets.push_back(*packet);
+  }
+  opens.clear();
+  arrivals.clear();
 }
 
 std::optional<InboundPacket> Device::State::accept_inner(const Peer& from, MutableByteView text) {

@@ -30,8 +30,10 @@ struct Device::State {
   void handle_initiation(TimePoint now, const Endpoint& from, const HandshakeInitiation& message);
   void handle_response(TimePoint now, const Endpoint& from, const HandshakeResponse& message);
   void handle_cookie(TimePoint now, const CookieReply& message);
-  std::optional<InboundPacket> handle_data(TimePoint now, const Endpoint& from,
-                                           const DataMessage& message, MutableByteView datagram);
+  void handle_handshake(TimePoint now, const Endpoint& from, const Message& message);
+  /// Data is opened all at once: begun one by one, finished in the same order.
+  void begin_data(TimePoint now, const InboundDatagram& datagram, const DataMessage& message);
+  void finish_data(TimePoint now, std::vector<InboundPacket>& packets);
   std::optional<InboundPacket> accept_inner(const Peer& from, MutableByteView text);
   /// Whether there is time for it; sends a cookie where one is due.
   bool admit(TimePoint now, const Endpoint& from, const HandshakeInitiation& message);
@@ -48,6 +50,16 @@ struct Device::State {
   // When to look at a peer's timers: never too late, sometimes too early, so that the packet path
   // need not touch it.
   std::set<std::pair<TimePoint, PeerId>> schedule{};
+
+  // Of the batch that is being sent or received; empty between calls, kept for their memory.
+  struct Arrival {
+    Peer* peer;
+    SessionIndex index;
+    Endpoint from;
+  };
+  std::vector<crypto::SealPacket> seals{};
+  std::vector<crypto::OpenPacket> opens{};
+  std::vector<Arrival> arrivals{};  // of opens[i]
 };
 
 }  // namespace trellis::wireguard

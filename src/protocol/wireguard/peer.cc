@@ -54,7 +54,7 @@ void Peer::set_persistent_keepalive(TimePoint now, Duration interval) {
   if (begins) send_keepalive(now);
 }
 
-std::optional<MutableByteView> Peer::send(TimePoint now, MutableByteView packet) {
+std::optional<crypto::SealPacket> Peer::send(TimePoint now, MutableByteView packet) {
   Session* session = sessions_.current();
   if (!session || !session->can_send(now)) {
     stage(now, packet);
@@ -66,16 +66,30 @@ std::optional<MutableByteView> Peer::send(TimePoint now, MutableByteView packet)
   }
   const MutableByteView text(packet.data(), padded_size(packet.size()));
   std::ranges::fill(text.subspan(packet.size()), std::byte{0});
-  const auto datagram = session->seal(text);
-  CHECK(datagram);  // it could send
-  note_authentic_sent(now, datagram->size());
+  const auto begun = session->begin_seal(text);
+  CHECK(begun);  // it could send
+  note_authentic_sent(now, text.size() + kDataOverhead);
   note_data_sent(now, *session);
-  return *datagram;
+  return *begun;
 }
 
-std::optional<MutableByteView> Peer::receive(TimePoint now, const Endpoint& from,
-                                             const DataMessage& message, MutableByteView datagram) {
-  Session* session = sessions_.find(SessionIndex{std::uint32_t{message.header.receiver}});
+void Peer::count(OpenError error) {
+  switch (error) {
+    case OpenError::BadTag:
+      ++shared_.counters.bad_tag;
+      break;
+    case OpenError::Replayed:
+      ++shared_.counters.replayed;
+      break;
+    case OpenError::Expired:
+      ++shared_.counters.expired_session;
+      break;
+  }
+}
+
+std::optional<crypto::OpenPacket> Peer::begin_receive(TimePoint now, const DataMessage& message,
+                                                      MutableByteView datagram) {
+  const Session* session = sessions_.find(SessionIndex{std::uint32_t{message.header.receiver}});
   if (!session) {  // the index of a handshake that runs
     ++shared_.counters.unknown_index;
     return std::nullopt;
@@ -84,19 +98,26 @@ std::optional<MutableByteView> Peer::receive(TimePoint now, const Endpoint& from
     ++shared_.counters.expired_session;
     return std::nullopt;
   }
-  const auto opened = session->open(message, datagram);
+  const auto begun = session->begin_open(message, datagram);
+  if (!begun) {
+    count(begun.error());
+    return std::nullopt;
+  }
+  return *begun;
+}
+
+std::optional<MutableByteView> Peer::finish_receive(TimePoint now, const Endpoint& from,
+                                                    SessionIndex index,
+                                                    const crypto::OpenPacket& packet) {
+  // Asked for again: a packet of the same batch may have confirmed a session, and so ended another.
+  Session* session = sessions_.find(index);
+  if (!session) {
+    ++shared_.counters.expired_session;
+    return std::nullopt;
+  }
+  const auto opened = session->finish_open(packet);
   if (!opened) {
-    switch (opened.error()) {
-      case OpenError::BadTag:
-        ++shared_.counters.bad_tag;
-        break;
-      case OpenError::Replayed:
-        ++shared_.counters.replayed;
-        break;
-      case OpenError::Expired:
-        ++shared_.counters.expired_session;
-        break;
-    }
+    count(opened.error());
     return std::nullopt;
   }
 
@@ -104,7 +125,7 @@ std::optional<MutableByteView> Peer::receive(TimePoint now, const Endpoint& from
   if (confirmed) session_established(now, *session);
   // A late packet of an older session tells nothing about where the peer is now.
   if (opened->newest && session == sessions_.current()) note_endpoint(now, from);
-  note_authentic_received(now, datagram.size());
+  note_authentic_received(now, opened->text.size() + kDataOverhead);
   if (confirmed) send_staged(now);
   if (!last_minute_rekey_ && session->wants_rekey_after_receive(now)) {
     last_minute_rekey_ = true;
@@ -176,16 +197,13 @@ void Peer::send_keepalive(TimePoint now) {
 }
 
 void Peer::seal_and_transmit(TimePoint now, Session& session, ByteView packet) {
-  constexpr std::size_t kHeadroom = crypto::PacketCipher::kHeadroom;
-  constexpr std::size_t kTailroom = crypto::PacketCipher::kTailroom;
   const std::size_t size = padded_size(packet.size());
-  ByteVector buffer(kHeadroom + size + kTailroom);
-  const MutableByteView text = MutableByteView(buffer).subspan(kHeadroom, size);
+  ByteVector buffer(size + kDataOverhead);
+  const MutableByteView text = MutableByteView(buffer).subspan(sizeof(DataHeader), size);
   std::ranges::copy(packet, text.begin());
-  const auto datagram = session.seal(text);
-  CHECK(datagram);  // the callers have asked can_send
-  transmit(*endpoint_, *datagram);
-  note_authentic_sent(now, datagram->size());
+  CHECK(session.seal(text));  // the callers have asked can_send
+  note_authentic_sent(now, buffer.size());
+  transmit(*endpoint_, std::move(buffer));
 }
 
 std::size_t Peer::padded_size(std::size_t size) const {
@@ -243,8 +261,8 @@ void Peer::arm_expiry() {
   if (const auto expiry = sessions_.next_expiry()) timers_.arm(Timer::ExpireSessions, *expiry);
 }
 
-void Peer::transmit(const Endpoint& to, ByteView datagram) {
-  shared_.outbox.push_back(Transmit{id_, to, to_vector(datagram)});
+void Peer::transmit(const Endpoint& to, ByteVector datagram) {
+  shared_.outbox.push_back(Transmit{id_, to, std::move(datagram)});
 }
 
 /// So that two ends do not try at the same time again and again. [WG 6.1]

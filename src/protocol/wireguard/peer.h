@@ -57,12 +57,19 @@ class Peer {
   /// Whether a response to this index is awaited, and there is time for it.
   bool awaits_response(TimePoint now, SessionIndex index);
 
-  /// Encrypts in place if there is a session; otherwise keeps a copy and asks for one. Nothing:
-  /// there is nothing to send now.
-  std::optional<MutableByteView> send(TimePoint now, MutableByteView packet);
-  /// To an index of this peer's. The opened text, or nothing if it is no (fresh) data: keepalives.
-  std::optional<MutableByteView> receive(TimePoint now, const Endpoint& from,
-                                         const DataMessage& message, MutableByteView datagram);
+  /// Makes a data message in place, to be sealed before anything else is asked of the peer, if
+  /// there is a session; otherwise keeps a copy and asks for one. Nothing: there is nothing to send
+  /// now.
+  std::optional<crypto::SealPacket> send(TimePoint now, MutableByteView packet);
+
+  /// Data to an index of this peer's: what is to be opened. The key stays while no handshake is
+  /// handled.
+  std::optional<crypto::OpenPacket> begin_receive(TimePoint now, const DataMessage& message,
+                                                  MutableByteView datagram);
+  /// The same, opened or not. The opened text, or nothing if it is no (fresh) data: keepalives.
+  std::optional<MutableByteView> finish_receive(TimePoint now, const Endpoint& from,
+                                                SessionIndex index,
+                                                const crypto::OpenPacket& packet);
 
   void drop_waiting() { staged_.clear(); }
 
@@ -104,6 +111,7 @@ class Peer {
   void note_keys_needed(TimePoint now);
 
   // peer.cc
+  void count(OpenError error);
   void stage(TimePoint now, ByteView packet);
   void send_staged(TimePoint now);
   void send_keepalive(TimePoint now);
@@ -115,7 +123,7 @@ class Peer {
   void note_data_sent(TimePoint now, const Session& session);
   void note_data_received(TimePoint now);
   void arm_expiry();
-  void transmit(const Endpoint& to, ByteView datagram);
+  void transmit(const Endpoint& to, ByteVector datagram);
   Duration jitter();
 
   PeerId id_;

@@ -31,7 +31,7 @@ void Peer::send_initiation(TimePoint now) {
   cookies_.add_macs(now, initiated->message);
   handshake_ = std::move(initiated->state);
   timers_.arm(Timer::RetransmitHandshake, now + shared_.config.handshake_retry + jitter());
-  transmit(*endpoint_, bytes_of(initiated->message));
+  transmit(*endpoint_, to_vector(bytes_of(initiated->message)));
   note_authentic_sent(now, sizeof initiated->message);
 }
 
@@ -93,7 +93,7 @@ void Peer::handle_initiation(TimePoint now, const Endpoint& from, InitiationOpen
   note_endpoint(now, from);
   note_authentic_received(now, sizeof(HandshakeInitiation));
   cookies_.add_macs(now, responded->message);
-  transmit(from, bytes_of(responded->message));
+  transmit(from, to_vector(bytes_of(responded->message)));
   note_authentic_sent(now, sizeof responded->message);
   shared_.events.emplace_back(InitiationAccepted{id_, keys_.front().id});
 }

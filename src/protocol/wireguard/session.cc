@@ -31,26 +31,41 @@ bool Session::wants_rekey_after_receive(TimePoint now) const {
          now - made_ >= kRejectAfterTime - kKeepaliveTimeout - kRekeyTimeout;
 }
 
-Expected<MutableByteView, OpenError> Session::seal(MutableByteView text) {
+Expected<crypto::SealPacket, OpenError> Session::begin_seal(MutableByteView text) {
   if (send_counter_ >= kRejectAfterMessages) return fail(OpenError::Expired);
   DataHeader header;
   header.receiver = static_cast<std::uint32_t>(remote_);
   header.counter = send_counter_;
-  send_.seal_in_place(send_counter_, text);
-  ++send_counter_;
-  std::byte* const start = text.data() - sizeof header;  // after sealing, which uses the headroom
-  std::memcpy(start, &header, sizeof header);
-  return MutableByteView(start, text.size() + kDataOverhead);
+  std::memcpy(text.data() - sizeof header, &header, sizeof header);
+  return crypto::SealPacket{&send_, send_counter_++, text, text.data()};
 }
 
-Expected<Opened, OpenError> Session::open(const DataMessage& message, MutableByteView datagram) {
+Expected<crypto::OpenPacket, OpenError> Session::begin_open(const DataMessage& message,
+                                                            MutableByteView datagram) const {
   CHECK(datagram.size() == message.text_size + kDataOverhead);
   const std::uint64_t counter = message.header.counter;
   if (counter >= kRejectAfterMessages) return fail(OpenError::Expired);
   if (!window_.would_accept(counter)) return fail(OpenError::Replayed);
-  const MutableByteView text = datagram.subspan(sizeof(DataHeader), message.text_size);
-  if (!receive_.open_in_place(counter, text)) return fail(OpenError::BadTag);
-  return Opened{text, window_.accept(counter)};
+  return crypto::OpenPacket{&receive_, counter, datagram.subspan(sizeof(DataHeader))};
+}
+
+Expected<Opened, OpenError> Session::finish_open(const crypto::OpenPacket& packet) {
+  if (!packet.opened) return fail(OpenError::BadTag);
+  if (!window_.would_accept(packet.counter)) return fail(OpenError::Replayed);
+  return Opened{packet.sealed.first(packet.sealed.size() - crypto::kTagSize),
+                window_.accept(packet.counter)};
+}
+
+Expected<MutableByteView, OpenError> Session::seal(MutableByteView text) {
+  const crypto::SealPacket packet = TRY(begin_seal(text));
+  crypto::seal(std::span(&packet, 1));
+  return MutableByteView(text.data() - sizeof(DataHeader), text.size() + kDataOverhead);
+}
+
+Expected<Opened, OpenError> Session::open(const DataMessage& message, MutableByteView datagram) {
+  crypto::OpenPacket packet = TRY(begin_open(message, datagram));
+  crypto::open(std::span(&packet, 1));
+  return finish_open(packet);
 }
 
 }  // namespace trellis::wireguard

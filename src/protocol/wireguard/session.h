@@ -2,7 +2,7 @@
 
 #include "base/result.h"
 #include "base/time.h"
-#include "crypto/aead.h"
+#include "crypto/packet_batch.h"
 #include "protocol/wireguard/messages.h"
 #include "protocol/wireguard/noise.h"
 #include "protocol/wireguard/replay_window.h"
@@ -20,7 +20,8 @@ struct Opened {
 
 /// A pair of transport keys with its counters. Nothing else of it ever changes. [WG 5.4.6]
 ///
-/// `seal` and `open` use separate keys and state: each is one thread's at a time.
+/// Sealing and opening use separate keys and state: each is one thread's at a time. Packets are
+/// sealed and opened many at once, by crypto::seal and crypto::open, between the steps here.
 class Session {
  public:
   Session(SessionKeys keys, KeyId preshared_key, TimePoint made);
@@ -37,14 +38,23 @@ class Session {
   /// The same, having received something: the initiator's last chance. [WG 6.2]
   bool wants_rekey_after_receive(TimePoint now) const;
 
-  /// Makes a data message of `text` in place, the header in the 16 bytes before it, the tag behind
-  /// it; see crypto::PacketCipher for the room around it. Fails when the counter is used up.
-  Expected<MutableByteView, OpenError> seal(MutableByteView text);
+  /// Begins a data message in place: the header in the 16 bytes before `text`, the tag in the 16
+  /// bytes behind it. The counter is used up even if the packet is never sealed. Fails when there
+  /// are no counters left.
+  Expected<crypto::SealPacket, OpenError> begin_seal(MutableByteView text);
 
-  /// Opens a data message in place. [WG 5.4.6]
+  /// What of a data message is to be opened, in place. [WG 5.4.6]
   ///
-  /// `message` is what `datagram` parses to. Fails with `Replayed`, `BadTag` or, if its counter is
-  /// out of range, `Expired`; and then has changed neither the window nor the datagram.
+  /// `message` is what `datagram` parses to. Fails with `Replayed` or, if its counter is out of
+  /// range, `Expired`. Nothing has changed yet.
+  Expected<crypto::OpenPacket, OpenError> begin_open(const DataMessage& message,
+                                                     MutableByteView datagram) const;
+  /// What came of it. Fails with `BadTag` or, if its counter has been seen meanwhile, `Replayed`;
+  /// and then has not changed the window.
+  Expected<Opened, OpenError> finish_open(const crypto::OpenPacket& packet);
+
+  /// All steps for a packet alone. `seal` yields the whole message.
+  Expected<MutableByteView, OpenError> seal(MutableByteView text);
   Expected<Opened, OpenError> open(const DataMessage& message, MutableByteView datagram);
 
  private:
@@ -53,8 +63,8 @@ class Session {
   Role role_;
   KeyId preshared_key_;
   TimePoint made_;
-  crypto::PacketCipher send_;
-  crypto::PacketCipher receive_;
+  crypto::PacketKey send_;
+  crypto::PacketKey receive_;
   std::uint64_t send_counter_ = 0;
   ReplayWindow window_;
 };
