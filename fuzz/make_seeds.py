@@ -589,7 +589,60 @@ def server_requests() -> dict[str, bytes]:
             for name, text in texts.items() for who in (0, 1)}
 
 
+def internet_sum(data: bytes) -> int:
+    data += bytes(len(data) % 2)
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total
+
+
+def offloaded_packet(v6: bool, tcp: bool, payload: bytes, number: int, *, finished: bool) -> bytes:
+    """A TCP or UDP packet; unless finished, with the sum of its pseudo-header only."""
+    size = (20 if tcp else 8) + len(payload)
+    protocol = 6 if tcp else 17
+    if v6:
+        addresses = b"\xfd" + bytes(14) + b"\1" + b"\xfd" + bytes(14) + b"\2"
+        ip = struct.pack(">IHBB", 6 << 28, size, protocol, 64) + addresses
+    else:
+        addresses = bytes((10, 0, 0, 1, 10, 0, 0, 2))
+        head = struct.pack(">BBHHHBB", 0x45, 0, 20 + size, number, 0x4000, 64, protocol)
+        ip = head + struct.pack(">H", internet_sum(head + addresses) ^ 0xffff) + addresses
+    if tcp:
+        head = struct.pack(">HHIIBBH", 1000, 2000, number * 100, 5, 0x50, 0x10, 512)
+        tail = bytes(2)
+    else:
+        head, tail = struct.pack(">HHH", 1000, 2000, size), b""
+    pseudo = addresses + struct.pack(">II", size, protocol)
+    total = internet_sum(pseudo)
+    if finished:
+        total = internet_sum(pseudo + head + bytes(2) + tail + payload) ^ 0xffff
+    return ip + head + struct.pack(">H", total) + tail + payload
+
+
+def offloads() -> dict[str, bytes]:
+    """Super-packets behind the header of a TUN device, and packets that can be joined."""
+    seeds = {}
+    body = bytes(range(250)) * 2
+    for v6, tcp in ((False, True), (False, False), (True, True), (True, False)):
+        name = f"v{6 if v6 else 4}-{'tcp' if tcp else 'udp'}"
+        start, where = (40 if v6 else 20), (16 if tcp else 6)
+        kind = (4 if v6 else 1) if tcp else 5
+        header_size = start + (20 if tcp else 8)
+        for what, segmentation, size in (("cut", kind, 200), ("sum", 0, 0)):
+            header = struct.pack("<BBHHHH", 1, segmentation, header_size, size, start, where)
+            seeds[f"{what}-{name}"] = b"\0" + header + offloaded_packet(v6, tcp, body, 1,
+                                                                        finished=False)
+        packets = [offloaded_packet(v6, tcp, body[:size], number, finished=True)
+                   for number, size in enumerate((100, 100, 100, 7))]
+        seeds[f"join-{name}"] = b"\1" + b"".join(struct.pack(">H", len(packet)) + packet
+                                                 for packet in packets)
+    return seeds
+
+
 def main() -> None:
+    for name, data in offloads().items():
+        seed("offloads", name, data)
     for name, data in inner_packets().items():
         seed("inner_ip", name, data)
     for name, data in wireguard().items():

@@ -291,6 +291,35 @@ def netbird_programs() -> dict[str, Path]:
     return {name: folder / name for name in NETBIRD_PACKAGES}
 
 
+def go_install(module: str, version: str, name: str) -> Path:
+    """The program of a published Go module, built once and kept under that name and version."""
+    folder = cache() / f"{name}-{version}"
+    program = folder / name
+    with _locked(folder):
+        if not program.exists():
+            _need("go")
+            _build(["go", "install", "-trimpath", f"{module}@{version}"], cwd=folder,
+                   env={"GOBIN": str(folder / "building"), "GOTOOLCHAIN": "local"})
+            (folder / "building" / Path(module).name).rename(program)
+    return program
+
+
+def cargo_install(crate: str, version: str) -> Path:
+    """The program of a published crate of the same name, built once."""
+    folder = cache() / f"{crate}-{version}"
+    program = folder / "bin" / crate
+    with _locked(folder):
+        if not program.exists():
+            _need("cargo")
+            building = folder.with_name(folder.name + ".building")
+            _build(["cargo", "install", crate, "--version", version, "--locked",
+                    "--root", building, "--target-dir", building / "target"], cwd=cache())
+            shutil.rmtree(building / "target")
+            shutil.rmtree(folder, ignore_errors=True)
+            building.rename(folder)
+    return program
+
+
 def _need(tool: str) -> None:
     if not shutil.which(tool):
         raise Unavailable(f"{tool} is not installed")

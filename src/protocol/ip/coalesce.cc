@@ -90,8 +90,10 @@ std::optional<Coalescer::Shape> Coalescer::shape_of_tcp(ByteView packet, Kind ki
   const std::uint8_t flags = byte_at(packet, ip_size + 13);
   const std::size_t payload = packet.size() - ip_size - tcp_size;
   const bool plain = (flags & kAck) != 0 && (flags & ~(kAck | kPsh | kFin | kEce)) == 0;
+  // Another way to say 0, which comes out as 0 where a super-packet is cut.
+  const bool odd_zero = read<be16>(packet, ip_size + 16) == 0xffff;
   return Shape{.kind = kind,
-               .joins = plain && payload > 0,
+               .joins = plain && payload > 0 && !odd_zero,
                .ends = (flags & (kPsh | kFin)) != 0,
                .ip_size = static_cast<std::uint8_t>(ip_size),
                .header_size = static_cast<std::uint8_t>(ip_size + tcp_size),
