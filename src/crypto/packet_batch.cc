@@ -25,7 +25,7 @@ constexpr Kernels kAvx512 = {batch::avx512::kLanes, batch::avx512::crypt, batch:
 constexpr Kernels kAvx512Ifma = {batch::avx512::kLanes, batch::avx512::crypt,
                                  batch::avx512_ifma::authenticate, batch::avx512::combine};
 
-const Kernels& kernels_of(PacketKernels kernels) {
+const Kernels& choose(PacketKernels kernels) {
   switch (kernels) {
     case PacketKernels::Avx2:
       return kAvx2;
@@ -52,12 +52,14 @@ std::size_t count_available() {
 
 #else
 
-const Kernels& kernels_of(PacketKernels /*kernels*/) { return kPortable; }
+const Kernels& choose(PacketKernels /*kernels*/) { return kPortable; }
 std::size_t count_available() { return 1; }
 
 #endif
 
 }  // namespace
+
+const Kernels& batch::kernels_of(PacketKernels kernels) { return choose(kernels); }
 
 std::string_view name(PacketKernels kernels) {
   switch (kernels) {
@@ -83,7 +85,7 @@ std::span<const PacketKernels> available_packet_kernels() {
 PacketKernels best_packet_kernels() { return available_packet_kernels().back(); }
 
 void seal(std::span<const SealPacket> packets, PacketKernels kernels) {
-  batch::Chunk chunk(kernels_of(kernels));
+  batch::Chunk chunk(choose(kernels));
   while (!packets.empty()) {
     const std::size_t count = std::min(packets.size(), batch::kTextsMax);
     chunk.seal(packets.first(count));
@@ -92,7 +94,7 @@ void seal(std::span<const SealPacket> packets, PacketKernels kernels) {
 }
 
 void open(std::span<OpenPacket> packets, PacketKernels kernels) {
-  batch::Chunk chunk(kernels_of(kernels));
+  batch::Chunk chunk(choose(kernels));
   while (!packets.empty()) {
     const std::size_t count = std::min(packets.size(), batch::kTextsMax);
     chunk.open(packets.first(count));

@@ -10,6 +10,9 @@
 
 namespace trellis::crypto::batch {
 
+/// The kernels must be ones that this processor can run.
+const Kernels& kernels_of(PacketKernels kernels);
+
 /// Seals or opens up to kTextsMax packets at a time.
 ///
 /// The lanes are filled with block 0 of each packet (whose first half is its Poly1305 key), then

@@ -10,6 +10,7 @@
 #include "crypto/batch/kernels.h"
 #include "crypto/batch/unroll.h"
 
+#include <bit>
 #include <cstring>
 
 namespace trellis::crypto::batch {
@@ -20,14 +21,19 @@ constexpr std::uint64_t kClampHigh = 0x0ffffffc0ffffffc;
 /// With the block of lengths.
 static inline std::size_t poly_blocks(std::size_t text_size) { return (text_size + 15) / 16 + 1; }
 
+static inline std::uint64_t swap_if_big(std::uint64_t value) {
+  return std::endian::native == std::endian::big ? __builtin_bswap64(value) : value;
+}
+
 static inline std::uint64_t little_endian(const std::byte* bytes) {
-  std::uint64_t value = 0;
-  for (unsigned i = 0; i < 8; ++i) value |= static_cast<std::uint64_t>(bytes[i]) << (8 * i);
-  return value;
+  std::uint64_t value;
+  std::memcpy(&value, bytes, sizeof value);
+  return swap_if_big(value);
 }
 
 static inline void put_little_endian(std::byte* bytes, std::uint64_t value) {
-  for (unsigned i = 0; i < 8; ++i) bytes[i] = static_cast<std::byte>((value >> (8 * i)) & 0xff);
+  value = swap_if_big(value);
+  std::memcpy(bytes, &value, sizeof value);
 }
 
 /// Writes 64 bytes of a text of `size` bytes, from `offset` on, which may be negative: where it is
