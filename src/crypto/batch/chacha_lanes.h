@@ -2,9 +2,10 @@
 
 // ChaCha20 with a block in each lane of a vector: word i of all blocks in vector i. [RFC 8439 2.3]
 //
-// `Isa` gives: Vec (a vector of 32-bit words), kLanes, rotate<N>(Vec), splat(word), iota(),
-// from(lane): all ones from that lane on, select(mask, a, b), write_blocks(Vec[16], target) and
-// combine(target, source, stream, size): target = source ^ stream.
+// `Isa` gives: Vec (a vector of 32-bit words), kLanes, rotate<N>(Vec), splat(word), iota(), Lanes
+// (a choice of lanes), from(lane): that lane and all behind it, select(Lanes, a, b),
+// write_blocks(Vec[16], target) and combine(target, source, stream, size): target = source ^
+// stream.
 
 #include "crypto/batch/kernels.h"
 #include "crypto/batch/unroll.h"

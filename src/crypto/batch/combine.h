@@ -9,7 +9,7 @@
 
 namespace trellis::crypto::batch {
 
-/// `Isa::Wide` is a type that memory is combined in, some power of two of bytes long.
+/// `Wide` is a type that memory is combined in, some power of two of bytes long.
 template <class Wide>
 struct Combine {
   [[gnu::always_inline]] static Wide at(const std::byte* source, const std::byte* stream) {

@@ -3,8 +3,9 @@
 // Arithmetic mod 2^130 - 5 in five limbs of 26 bits, for vectors whose lanes multiply 32 by 32
 // bits.
 //
-// `Vectors` gives: Vec, kLanes, kTextsMin, splat, load, store, multiply, first_lane,
-// alternate, halves, load_stripe, load_columns.
+// `Vectors` gives what is of vectors and of memory: Vec, kLanes, kTextsMin, splat, load, store,
+// sum, first, load_stripe, load_columns; multiply, of the lower halves of 64-bit lanes; and, where
+// there are four lanes, first_lane, alternate and halves.
 
 #include "crypto/batch/poly1305_finish.h"
 

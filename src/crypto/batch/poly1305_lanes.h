@@ -3,11 +3,11 @@
 // Poly1305 in the 64-bit lanes of vectors: either a text in each lane, or one text dealt out to all
 // lanes. [RFC 8439 2.5]
 //
-// `Field` gives the arithmetic mod 2^130 - 5: Vec, kLanes, kLimbs, Element (limbs, carried so far
-// that a block can be added), Multiplier, Product, Field::split(low, high, bit),
-// multiplier(Element), multiply_add(Product&, Element, Multiplier), reduce(Product), top_bit: 2^128
-// in the limb where it lies, finish(limbs, s, tag); and of vectors: splat, load(8-byte array),
-// store, load_columns, load_stripe, interleave (see there).
+// `Field` gives the arithmetic mod 2^130 - 5 (see Field26): Vec, kLanes, kLimbs, kBits, mask,
+// kTopBit and kTopShift (2^128 in the last limb), Element, Multiplier, Product, zero, split, join,
+// multiplier, multiply, multiply_add, reduce, powers_down, first_lane; of vectors of 64-bit numbers
+// splat, load, store, sum, first; of memory load_columns, load_stripe, stage; and kTextsMin: fewer
+// texts than that are better dealt out one by one.
 
 #include "crypto/batch/poly1305_finish.h"
 
@@ -50,10 +50,8 @@ struct PolyLanes {
 
   /// The tags, (h mod 2^130 - 5) + s mod 2^128, as their two halves.
   [[gnu::always_inline]] static void finish(Element h, const Element& s, Vec& low, Vec& high) {
-    for (int i = 0; i < 2; ++i) {  // twice: the first limb may have too much again
-      const Vec over = carry(h);
-      h.limb[0] += over + (over << 2);
-    }
+    const Vec over = carry(h);
+    h.limb[0] += over + (over << 2);  // h is below 2^130 and a few now
     // If h is 2^130 - 5 or more, h + 5 is carried beyond 2^130, and what stays is the remainder.
     Element g = h;
     g.limb[0] += Field::splat(5);
