@@ -2,16 +2,20 @@
 // then reports each branch and each address that depends on one, and ends with exit status 1. That
 // it would is shown by two leaks made on purpose, in child processes that must end so.
 
-#include "crypto/aead.h"
 #include "crypto/hash.h"
 #include "crypto/keys.h"
 #include "crypto/kyber512_round3.h"
+#include "crypto/packet_batch.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
 #include <valgrind/memcheck.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 namespace trellis::crypto {
 namespace {
@@ -93,18 +97,72 @@ void derive_keys() {
          "kdf3");
 }
 
-void seal_packet() {
-  constexpr std::size_t kSize = 1000;
-  const auto seal = [](const SymmetricKey& key, bool secret_text) {
-    ByteVector packet(PacketCipher::kHeadroom + kSize + PacketCipher::kTailroom, std::byte{4});
-    const MutableByteView text = MutableByteView(packet).subspan(PacketCipher::kHeadroom, kSize);
-    if (secret_text) poison(text);
-    PacketCipher(key).seal_in_place(77, text);
-    declassify(packet);
-    return to_vector(ByteView(packet).subspan(PacketCipher::kHeadroom, kSize + kTagSize));
-  };
-  expect(seal(poisoned<SymmetricKey>(filled(6)), true) == seal(SymmetricKey(filled(6)), false),
-         "seal_in_place");
+/// Texts of some lengths, one behind the other, with room for a tag behind each.
+struct Packets {
+  static constexpr std::array<std::size_t, 11> kSizes = {0,   1,   16,  64,   65,  200,
+                                                         200, 544, 700, 1000, 1420};
+
+  explicit Packets(bool secret) {
+    for (const std::size_t size : kSizes) {
+      bytes.emplace_back(size + kTagSize, std::byte{4});
+      if (secret) poison(bytes.back());
+    }
+  }
+  std::vector<ByteVector> bytes;
+};
+
+/// A batch, and its packets one by one, sealed in place.
+std::vector<ByteVector> sealed(const PacketKey& key, bool secret, PacketKernels kernels) {
+  Packets batch(secret);
+  Packets single(secret);
+  std::vector<SealPacket> jobs;
+  for (ByteVector& bytes : batch.bytes) {
+    jobs.push_back({&key, 77, ByteView(bytes).first(bytes.size() - kTagSize), bytes.data()});
+  }
+  seal(jobs, kernels);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    jobs[i].text = ByteView(single.bytes[i]).first(jobs[i].text.size());
+    jobs[i].target = single.bytes[i].data();
+    seal(std::span(jobs).subspan(i, 1), kernels);
+  }
+  std::vector<ByteVector> result = std::move(batch.bytes);
+  result.insert(result.end(), single.bytes.begin(), single.bytes.end());
+  for (const ByteVector& bytes : result) declassify(bytes);
+  return result;
+}
+
+PacketKey packet_key(bool secret) {
+  if (!secret) return PacketKey(SymmetricKey(filled(6)));
+  return PacketKey(poisoned<SymmetricKey>(filled(6)));
+}
+
+void seal_packets(PacketKernels kernels) {
+  const PacketKey secret = packet_key(true);
+  const PacketKey known = packet_key(false);
+  expect(sealed(secret, true, kernels) == sealed(known, false, kernels), "seal");
+}
+
+/// Whether a tag fits is told, and no more: not where it differs.
+void open_packets(PacketKernels kernels) {
+  const PacketKey secret = packet_key(true);
+  std::vector<ByteVector> packets = sealed(packet_key(false), false, kernels);
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    if (i % 3 == 1) packets[i].back() ^= std::byte{1};
+    if (i % 3 == 2) packets[i].front() ^= std::byte{1};
+  }
+  std::vector<OpenPacket> jobs;
+  for (ByteVector& bytes : packets) jobs.push_back({&secret, 77, bytes});
+  open(jobs, kernels);
+  const std::vector<ByteVector> texts = Packets(false).bytes;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const MutableByteView text = jobs[i].sealed.first(jobs[i].sealed.size() - kTagSize);
+    declassify(text);
+    const bool opened = declassified(jobs[i].opened);
+    expect(opened == (i % 3 == 0), "opened");
+    if (opened) {
+      expect(std::equal(text.begin(), text.end(), texts[i % texts.size()].begin()), "open");
+    }
+  }
 }
 
 void make_public_hashes_of_secrets() {
@@ -163,7 +221,11 @@ int run() {
   finish_kyber_decapsulation();
   compare();
   derive_keys();
-  seal_packet();
+  for (const PacketKernels kernels : available_packet_kernels()) {
+    std::fprintf(stderr, "packets, %s\n", std::string(name(kernels)).c_str());
+    seal_packets(kernels);
+    open_packets(kernels);
+  }
   make_public_hashes_of_secrets();
 
   std::fputs("two leaks on purpose; valgrind reports them:\n", stderr);
