@@ -19,6 +19,49 @@ T load(const std::byte* from) {
   return value;
 }
 
+constexpr std::size_t kBlock = 64;
+
+/// Four numbers side by side; the compiler makes of it what the processor has.
+using Words [[gnu::vector_size(32)]] = std::uint64_t;
+
+/// Of words of 32 bits, in halves that cannot overflow their 64 bits: no carry is waited for.
+[[gnu::always_inline]] inline std::uint64_t add_blocks(const std::byte* at, std::size_t count) {
+  const Words mask = Words{} + 0xffff'ffff;
+  Words low{};
+  Words high{};
+  Words low_again{};
+  Words high_again{};
+  for (const std::byte* const end = at + count * kBlock; at != end; at += kBlock) {
+    Words first;
+    Words second;
+    std::memcpy(&first, at, sizeof first);
+    std::memcpy(&second, at + sizeof first, sizeof second);
+    low += first & mask;
+    high += first >> 32;
+    low_again += second & mask;
+    high_again += second >> 32;
+  }
+  const Words all = low + high + low_again + high_again;
+  return all[0] + all[1] + all[2] + all[3];
+}
+
+std::uint64_t sum_of_blocks_anywhere(const std::byte* at, std::size_t count) {
+  return add_blocks(at, count);
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] std::uint64_t sum_of_blocks_avx2(const std::byte* at, std::size_t count) {
+  return add_blocks(at, count);
+}
+#endif
+
+std::uint64_t sum_of_blocks(const std::byte* at, std::size_t count) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx2")) return sum_of_blocks_avx2(at, count);
+#endif
+  return sum_of_blocks_anywhere(at, count);
+}
+
 std::uint16_t swapped_on_little_endian(std::uint16_t value) {
   if constexpr (std::endian::native == std::endian::big) return value;
   return static_cast<std::uint16_t>(value << 8 | value >> 8);
@@ -29,22 +72,19 @@ std::uint16_t swapped_on_little_endian(std::uint16_t value) {
 InternetSum& InternetSum::add(ByteView bytes) {
   const std::byte* at = bytes.data();
   std::size_t left = bytes.size();
-  // Halves of 32 bits cannot overflow their 64 in a packet, so that nothing waits for a carry.
-  std::array<std::uint64_t, 4> low{};
-  std::array<std::uint64_t, 4> high{};
-  for (; left >= 32; at += 32, left -= 32) {
-    for (std::size_t i = 0; i < 4; ++i) {
-      const auto word = load<std::uint64_t>(at + 8 * i);
-      low[i] += word & 0xffff'ffff;
-      high[i] += word >> 32;
-    }
+  const std::size_t blocks = left / kBlock;
+  std::uint64_t sum = sum_of_blocks(at, blocks);
+  at += blocks * kBlock;
+  left -= blocks * kBlock;
+  for (; left >= 4; at += 4, left -= 4) sum += load<std::uint32_t>(at);
+  if (left >= 2) {
+    sum += load<std::uint16_t>(at);
+    at += 2;
+    left -= 2;
   }
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < 4; ++i) sum = add_round(sum, low[i] + high[i]);
-  for (; left >= 2; at += 2, left -= 2) sum = add_round(sum, load<std::uint16_t>(at));
   if (left == 1) {
     const std::array<std::byte, 2> padded{*at, std::byte{0}};
-    sum = add_round(sum, load<std::uint16_t>(padded.data()));
+    sum += load<std::uint16_t>(padded.data());
   }
   sum_ = add_round(sum_, sum);
   return *this;
