@@ -63,10 +63,6 @@ void Agent::set_peers(TimePoint now, pair::Mode mode, std::vector<pair::PeerConf
 }
 
 void Agent::apply_peers(TimePoint now) {
-  std::map<pair::KeyName, std::size_t> owners;  // of each Rosenpass key
-  for (const pair::PeerConfig& peer : peers_) {
-    if (peer.key_name) ++owners[*peer.key_name];
-  }
   std::map<crypto::PublicKey, std::unique_ptr<pair::Pair>> before;
   for (auto& pair : pairs_) {
     const crypto::PublicKey key = pair->config().wireguard_key;
@@ -75,13 +71,17 @@ void Agent::apply_peers(TimePoint now) {
   pairs_.clear();
 
   std::vector<std::unique_ptr<pair::Pair>> kept(peers_.size());
-  std::vector<std::string> refusals(peers_.size());
+  const std::vector<std::string> refusals = find_refusals();
   for (std::size_t i = 0; i < peers_.size(); ++i) {
     const pair::PeerConfig& peer = peers_[i];
-    refusals[i] = refusal_of(peer, peer.key_name && owners[*peer.key_name] > 1);
     const auto it = before.find(peer.wireguard_key);
-    if (!refusals[i].empty() || it == before.end() || !it->second) continue;
-    if (it->second->reconfigure(now, peer)) kept[i] = std::move(it->second);
+    const bool known = it != before.end() && it->second;
+    if (!refusals[i].empty()) {
+      const bool told = known && it->second->refusal() == refusals[i];
+      if (!told) LOG(warn, "agent", "peer {} is refused: {}", peer.name, refusals[i]);
+    } else if (known && it->second->reconfigure(now, peer)) {
+      kept[i] = std::move(it->second);
+    }
   }
   // Pairs that end leave the engines before others enter: a key or an address may have moved.
   before.clear();
@@ -89,14 +89,25 @@ void Agent::apply_peers(TimePoint now) {
     if (kept[i]) continue;
     kept[i] = std::make_unique<pair::Pair>(now, pair::Engines{wireguard_, rosenpass_}, own_key_,
                                            peers_[i], options_.mode, refusals[i]);
-    if (!refusals[i].empty()) {
-      LOG(warn, "agent", "peer {} is refused: {}", peers_[i].name, refusals[i]);
-    }
   }
   pairs_ = std::move(kept);
   index_pairs();
   update_deadline();
   drain_events(now);
+}
+
+/// Why each peer of the list may not be talked to; empty: it may.
+std::vector<std::string> Agent::find_refusals() const {
+  std::map<pair::KeyName, std::size_t> owners;  // of each Rosenpass key
+  for (const pair::PeerConfig& peer : peers_) {
+    if (peer.key_name) ++owners[*peer.key_name];
+  }
+  std::vector<std::string> refusals;
+  refusals.reserve(peers_.size());
+  for (const pair::PeerConfig& peer : peers_) {
+    refusals.push_back(refusal_of(peer, peer.key_name && owners[*peer.key_name] > 1));
+  }
+  return refusals;
 }
 
 std::string Agent::refusal_of(const pair::PeerConfig& peer, bool shares_its_key) const {
@@ -147,7 +158,8 @@ void Agent::index_pairs() {
   }
 }
 
-void Agent::set_endpoints(TimePoint now, const std::string& peer, std::vector<Endpoint> endpoints) {
+void Agent::set_endpoints(TimePoint now, const std::string& peer,
+                          const std::vector<Endpoint>& endpoints) {
   for (pair::PeerConfig& config : peers_) {
     if (config.name == peer) config.endpoints = endpoints;
   }

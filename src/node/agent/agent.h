@@ -57,7 +57,8 @@ class Agent {
   /// they belong together. The bytes of the keys stay with the caller until the next list is in
   /// force; those of the list before are not needed any more then.
   void set_peers(TimePoint now, pair::Mode mode, std::vector<pair::PeerConfig> peers);
-  void set_endpoints(TimePoint now, const std::string& peer, std::vector<Endpoint> endpoints);
+  void set_endpoints(TimePoint now, const std::string& peer,
+                     const std::vector<Endpoint>& endpoints);
   /// The path to a peer of PathSource::Owner; one that is not in the list is none of ours.
   void set_path(TimePoint now, const crypto::PublicKey& peer, std::optional<Endpoint> path);
   /// Accepts the keys that the list of peers gives for this one, whatever was pinned.
@@ -108,6 +109,7 @@ class Agent {
   Agent(Identity identity, rosenpass::Node node, State state, Options options, Random& random);
 
   void apply_peers(TimePoint now);
+  std::vector<std::string> find_refusals() const;
   std::string refusal_of(const pair::PeerConfig& peer, bool shares_its_key) const;
   void index_pairs();
   void drain_events(TimePoint now);

@@ -97,6 +97,7 @@ class Pair {
   bool take_key_wanted() { return std::exchange(key_wanted_, false); }
   /// The peer is listed and not talked to at all: `why_not` says why.
   bool refused() const { return !refusal_.empty(); }
+  const std::string& refusal() const { return refusal_; }
   /// The session in use was made under the newest key that both ends are known to have.
   bool session_is_current(TimePoint now) const;
 
