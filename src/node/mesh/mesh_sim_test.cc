@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 
@@ -371,6 +372,7 @@ void MeshSim::start(std::size_t index, const std::string& setup_key) {
   Host& host = *hosts_[index];
   CHECK(!host.machine);
   Node::Options options;
+  options.limits = limits_;
   options.mode = host.mode;
   options.suite = &small_suite();
   options.uplink.authority = "server.example";
@@ -423,6 +425,15 @@ const crypto::PublicKey& MeshSim::key(std::size_t host) const {
 const pair::Pair* MeshSim::pair(std::size_t from, std::size_t to) const {
   if (!running(from)) return nullptr;
   return hosts_[from]->machine->node().agent().find_pair(key(to));
+}
+
+std::size_t MeshSim::wanted(std::size_t host) const {
+  const Node& node = hosts_[host]->machine->node();
+  return static_cast<std::size_t>(
+      std::count_if(hosts_.begin(), hosts_.end(), [&](const auto& other) {
+        const Neighbour* neighbour = node.find(other->wireguard_public);
+        return neighbour && neighbour->wanted();
+      }));
 }
 
 Endpoint MeshSim::address(std::size_t host) const { return hosts_[host]->address; }

@@ -54,6 +54,8 @@ class MeshSim {
   // The machines, by number.
   std::size_t add_host(const std::string& name, pair::Mode mode = pair::Mode::Strict);
   std::size_t hosts() const { return hosts_.size(); }
+  /// Of the machines that are started from now on.
+  void set_limits(const Node::Limits& limits) { limits_ = limits; }
   /// Starts it with what its disk holds.
   void start(std::size_t host, const std::string& setup_key = {});
   void crash(std::size_t host);
@@ -61,6 +63,8 @@ class MeshSim {
   Node& node(std::size_t host);
   const pair::Pair* pair(std::size_t from, std::size_t to) const;
   const crypto::PublicKey& key(std::size_t host) const;
+  /// So many of its peers have a link.
+  std::size_t wanted(std::size_t host) const;
   /// Another address of the underlay, unannounced.
   void move(std::size_t host);
   /// Its address now.
@@ -96,6 +100,7 @@ class MeshSim {
   class Machine;
   struct Host;
 
+  Node::Limits limits_;
   testing::SeededRandom random_;
   testing::Sim net_;
   testing::StreamNet streams_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "node/link/mesh_link.h"
+#include "node/mesh/freshness.h"
 #include "node/netmap/map.h"
 
 #include <cstdint>
@@ -13,16 +14,18 @@ namespace trellis::mesh {
 ///
 ///              traffic, an offer, or few peers
 ///   Listed ------------------------------------> Wanted: has a link, its key is fetched
+///      ^                                            |
+///      `---- unused for longest, others wanted -----'
 struct Neighbour {
   netmap::MapPeer peer;
   std::unique_ptr<link::MeshLink> link;  // while it is wanted
 
   // Offers: sent while there is no path, less and less often.
-  std::optional<TimePoint> offer_at;
   Duration offer_pause{};
-  std::uint32_t sequence = 0;            // of the last one
   std::optional<TimePoint> answered_at;  // an offer of the peer
-  std::optional<Bytes<16>> instance;     // of the peer's agent, as its last offer said
+  Freshness freshness;                   // of the peer's offers
+  TimePoint wanted_at{};                 // by us or, last, by the peer; traffic is not counted here
+  bool let_go = false;                   // was wanted, and had to make room
 
   bool wanted() const { return link != nullptr; }
 };

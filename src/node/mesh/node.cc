@@ -10,9 +10,11 @@
 namespace trellis::mesh {
 namespace {
 
-/// So many pairs are made ready as soon as the map names them. In larger networks traffic decides,
-/// for each costs half a megabyte once and a check now and then. [pair rule 6]
-constexpr std::size_t kReadyPeersMax = 32;
+/// An offer moves nobody who was of use so lately: else whoever makes up peers that offer would
+/// make us fetch keys without end.
+constexpr Duration kUnusedForOffer = 5min;
+/// The keys of so many peers stay on disk, whatever their use.
+constexpr std::size_t kKeysKept = 1024;
 constexpr Duration kFirstOfferPause = 1s;
 constexpr Duration kOfferPauseMax = 30s;
 /// Two offers of one peer within this time have one answer.
@@ -34,6 +36,9 @@ Result<std::unique_ptr<Node>> Node::create(TimePoint now, agent::Identity identi
   agent::Identity own{identity.wireguard.clone(),
                       {identity.rosenpass.public_key, identity.rosenpass.secret_key.clone()}};
   auto agent = TRY(agent::Agent::create(std::move(own), std::move(state), agent_options, random));
+  if (memory.map && !netmap::is_allowed_domain(memory.map->domain, options.uplink.allowed_domain)) {
+    memory.map.reset();
+  }
   std::unique_ptr<Node> node(new Node(now, std::move(agent), identity, std::move(memory),
                                       std::move(options), cache, random));
   if (node->memory_.map) node->apply_map(now, *node->memory_.map);
@@ -44,6 +49,7 @@ Result<std::unique_ptr<Node>> Node::create(TimePoint now, agent::Identity identi
 Node::Node(TimePoint now, std::unique_ptr<agent::Agent> agent, const agent::Identity& identity,
            Memory memory, Options options, KeyCache& cache, Random& random)
     : mode_(options.mode),
+      limits_(options.limits),
       instance_(options.uplink.instance),
       cache_(cache),
       random_(random),
@@ -184,6 +190,11 @@ void Node::apply_map(TimePoint now, netmap::Map map) {
     }
     neighbour.peer = peer;
   }
+  for (auto& [key, gone] : before) {
+    if (neighbours_.contains(key)) continue;
+    offers_.clear(key);
+    if (gone.wanted()) --wanted_;
+  }
   std::erase_if(memory_.contacts,
                 [&](const auto& entry) { return !neighbours_.contains(entry.first); });
   names_ = names::Names(map);
@@ -202,7 +213,9 @@ void Node::apply_peers(TimePoint now) {
   publish_peers(now);
   bool key_is_here = false;
   for (auto& [key, neighbour] : neighbours_) {
-    if (neighbours_.size() <= kReadyPeersMax) key_is_here |= want(now, neighbour);
+    if (neighbours_.size() <= limits_.ready_peers) {
+      key_is_here |= want(now, neighbour, Reason::Map);
+    }
   }
   if (key_is_here) publish_peers(now);
 }
@@ -218,7 +231,8 @@ void Node::publish_peers(TimePoint now) {
     config.name = peer.name;
     config.wireguard_key = peer.wireguard_key;
     config.key_name = peer.key_name;
-    if (peer.key_name) names.insert(*peer.key_name);
+    const bool kept = !neighbour.let_go || neighbours_.size() <= kKeysKept;
+    if (peer.key_name && kept) names.insert(*peer.key_name);
     if (peer.key_name && neighbour.wanted()) config.rosenpass_key = cache_.find(*peer.key_name);
     config.addresses = peer.addresses;
     config.path_source = pair::PathSource::Owner;
@@ -234,16 +248,18 @@ void Node::publish_peers(TimePoint now) {
 }
 
 /// True if its key is here already, so that the pair can be told.
-bool Node::want(TimePoint now, Neighbour& neighbour) {
+bool Node::want(TimePoint now, Neighbour& neighbour, Reason reason) {
   if (!may_talk_to(neighbour.peer)) return false;
   const netmap::MapPeer& peer = neighbour.peer;
   if (neighbour.wanted()) {
+    neighbour.wanted_at = now;
     // Perhaps it has another key by now, or the disk had no room for the one that was fetched.
     if (peer.key_name && cache_.find(*peer.key_name).empty()) {
       uplink_->fetch_key(now, *peer.key_name);
     }
     return false;
   }
+  if (!make_room(now, reason)) return false;
   link::MeshLink::Config config;
   config.own = agent_->wireguard_key();
   config.peer = peer.wireguard_key;
@@ -252,6 +268,9 @@ bool Node::want(TimePoint now, Neighbour& neighbour) {
   }
   neighbour.link = links_.add(now, wireguard_key_, std::move(config), random_);
   if (!neighbour.link) return false;  // a key of small order: nobody can hold it
+  ++wanted_;
+  neighbour.wanted_at = now;
+  neighbour.let_go = false;
   if (const auto it = memory_.contacts.find(peer.wireguard_key); it != memory_.contacts.end()) {
     neighbour.link->set_remote_candidates(now, ice::parse_candidates(it->second));
   }
@@ -260,6 +279,38 @@ bool Node::want(TimePoint now, Neighbour& neighbour) {
   if (!cache_.find(*peer.key_name).empty()) return true;
   uplink_->fetch_key(now, *peer.key_name);
   return false;
+}
+
+/// False: all places are taken, by peers that are more use.
+bool Node::make_room(TimePoint now, Reason reason) {
+  if (wanted_ < limits_.wanted_peers) return true;
+  Neighbour* unused = nullptr;
+  for (auto& [key, other] : neighbours_) {
+    if (other.wanted() && (!unused || last_used(other) < last_used(*unused))) unused = &other;
+  }
+  if (!unused) return false;
+  if (reason != Reason::Traffic && now - last_used(*unused) < kUnusedForOffer) return false;
+  let_go(now, *unused);
+  return true;
+}
+
+TimePoint Node::last_used(const Neighbour& neighbour) const {
+  const pair::Pair* pair = agent_->find_pair(neighbour.peer.wireguard_key);
+  if (!pair || !pair->wireguard_id()) return neighbour.wanted_at;
+  const auto data = agent_->wireguard().info(*pair->wireguard_id()).last_data;
+  return data ? std::max(*data, neighbour.wanted_at) : neighbour.wanted_at;
+}
+
+void Node::let_go(TimePoint now, Neighbour& neighbour) {
+  const netmap::MapPeer& peer = neighbour.peer;
+  LOG(debug, "mesh", "unused for longest, let go peer={}", peer.name);
+  neighbour.link.reset();
+  neighbour.let_go = true;
+  --wanted_;
+  offers_.clear(peer.wireguard_key);
+  agent_->set_path(now, peer.wireguard_key, std::nullopt);
+  if (peer.key_name) uplink_->forget_key(now, *peer.key_name);
+  publish_peers(now);
 }
 
 // ---- offers ----------------------------------------------------------------------------------
@@ -273,7 +324,7 @@ void Node::offer_to_all(TimePoint now) {
 /// Offers now, and again for as long as there is no path.
 void Node::offer(TimePoint now, Neighbour& neighbour) {
   neighbour.offer_pause = kFirstOfferPause;
-  neighbour.offer_at = now;
+  offers_.set(neighbour.peer.wireguard_key, now);
 }
 
 void Node::send_candidates(TimePoint now, Neighbour& neighbour, wire::signal::Body::Type type) {
@@ -289,7 +340,7 @@ void Node::send_candidates(TimePoint now, Neighbour& neighbour, wire::signal::Bo
     ours.add_candidates(candidate.to_string());
   }
   ours.set_instance(control::to_field(instance_));
-  ours.set_sequence(++neighbour.sequence);
+  ours.set_sequence(++sequence_);
   uplink_->send_signal(now, neighbour.peer.wireguard_key, body);
 }
 
@@ -300,10 +351,21 @@ void Node::handle(TimePoint now, uplink::Signal&& event) {
   using wire::signal::Body;
   const bool offer = event.body.type() == Body::OFFER;
   if (!offer && event.body.type() != Body::ANSWER) return;
-  if (want(now, neighbour)) publish_peers(now);  // it wants to talk to us
+  const wire::signal::TrellisOffer& theirs = event.body.trellis();
+  auto freshness = Freshness::Verdict::Next;
+  if (event.body.has_trellis()) {
+    const auto instance = control::field_bytes(theirs.instance());
+    if (instance.size() != instance_.size()) return;
+    freshness = neighbour.freshness.take(to_array<16>(instance), theirs.sequence());
+    if (freshness == Freshness::Verdict::Stale) {
+      LOG(debug, "mesh", "old offer peer={}", neighbour.peer.name);
+      return;
+    }
+  }
+  // It wants to talk to us.
+  if (want(now, neighbour, Reason::Offer)) publish_peers(now);
   if (!neighbour.wanted() || !event.body.has_trellis()) return;
 
-  const wire::signal::TrellisOffer& theirs = event.body.trellis();
   std::vector<std::string> lines(theirs.candidates().begin(), theirs.candidates().end());
   std::erase_if(lines,
                 [](const std::string& line) { return line.size() > Memory::kContactBytesMax; });
@@ -311,12 +373,7 @@ void Node::handle(TimePoint now, uplink::Signal&& event) {
   neighbour.link->set_remote_candidates(now, ice::parse_candidates(lines));
   if (std::exchange(memory_.contacts[event.from], lines) != lines) memory_changed_ = true;
 
-  const auto instance = control::field_bytes(theirs.instance());
-  if (instance.size() == instance_.size()) {
-    const Bytes<16> theirs_now = to_array<16>(instance);
-    if (neighbour.instance != theirs_now) neighbour.link->restart(now);
-    neighbour.instance = theirs_now;
-  }
+  if (freshness == Freshness::Verdict::Restarted) neighbour.link->restart(now);
   if (!offer || (neighbour.answered_at && now - *neighbour.answered_at < kAnswerPause)) return;
   neighbour.answered_at = now;
   send_candidates(now, neighbour, Body::ANSWER);
@@ -350,7 +407,7 @@ void Node::follow_link(TimePoint now, const crypto::PublicKey& peer) {
     const std::optional<Endpoint> path = neighbour.link->path();
     agent_->set_path(now, peer, path);
     if (path) {
-      neighbour.offer_at.reset();
+      offers_.clear(peer);
       LOG(info, "mesh", "path peer={} address={}", neighbour.peer.name, path->to_string());
     } else {
       LOG(info, "mesh", "no path any more peer={}", neighbour.peer.name);
@@ -360,9 +417,9 @@ void Node::follow_link(TimePoint now, const crypto::PublicKey& peer) {
 }
 
 void Node::send_due_offers(TimePoint now) {
-  for (auto& [key, neighbour] : neighbours_) {
-    if (!neighbour.offer_at || *neighbour.offer_at > now) continue;
-    neighbour.offer_at = now + neighbour.offer_pause;
+  while (const auto peer = offers_.pop_due(now)) {
+    Neighbour& neighbour = neighbours_.at(*peer);
+    offers_.set(*peer, now + neighbour.offer_pause);
     neighbour.offer_pause = std::min(2 * neighbour.offer_pause, kOfferPauseMax);
     if (signal_is_up_) send_candidates(now, neighbour, wire::signal::Body::OFFER);
   }
@@ -374,7 +431,7 @@ void Node::settle(TimePoint now) {
   }
   for (const crypto::PublicKey& peer : agent_->take_wanted()) {
     const auto it = neighbours_.find(peer);
-    if (it != neighbours_.end() && want(now, it->second)) publish_peers(now);
+    if (it != neighbours_.end() && want(now, it->second, Reason::Traffic)) publish_peers(now);
   }
   for (const auto& [peer, from] : agent_->take_heard()) {
     const auto it = neighbours_.find(peer);
@@ -396,7 +453,7 @@ void Node::handle_timeout(TimePoint now) {
 std::optional<TimePoint> Node::next_timeout() const {
   auto next = earlier(uplink_->next_timeout(), agent_->next_timeout());
   next = earlier(next, links_.next_timeout());
-  for (const auto& [key, neighbour] : neighbours_) next = earlier(next, neighbour.offer_at);
+  next = earlier(next, offers_.next());
   if (memory_changed_ && memory_polled_) next = earlier(next, *memory_polled_ + kMemoryPause);
   return next;
 }

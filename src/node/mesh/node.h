@@ -5,6 +5,7 @@
 #include "node/mesh/key_cache.h"
 #include "node/mesh/memory.h"
 #include "node/mesh/neighbour.h"
+#include "node/mesh/schedule.h"
 #include "node/names/names.h"
 #include "node/netmap/map.h"
 #include "node/uplink/uplink.h"
@@ -50,7 +51,15 @@ using Event = std::variant<Connect, Disconnect, AddressesChanged, Joined, Logged
 /// `poll_event`, `poll_transmit` and `poll_stream`.
 class Node {
  public:
+  struct Limits {
+    /// So many pairs are made ready as soon as the map names them. In larger networks traffic and
+    /// offers decide, for each costs half a megabyte once and a check now and then. [pair rule 6]
+    std::size_t ready_peers = 32;
+    /// So many are ready at once; who was unused for longest makes room.
+    std::size_t wanted_peers = 256;
+  };
   struct Options {
+    Limits limits;
     pair::Mode mode = pair::Mode::Strict;  // of this machine; the server's may only be stricter
     uplink::Options uplink;                // but for what `Memory` holds
     const crypto::Suite* suite = nullptr;  // null: that of deployed Rosenpass
@@ -65,7 +74,10 @@ class Node {
   ~Node();
 
   /// To be told before every call that takes `now`. [pair rule 8]
-  void set_wall_clock(WallTime now) { agent_->set_wall_clock(now); }
+  void set_wall_clock(WallTime now) {
+    agent_->set_wall_clock(now);
+    uplink_->set_wall_clock(now);
+  }
   /// Where this host can be reached from: its addresses outside of the VPN, with our port.
   void set_local_endpoints(TimePoint now, std::vector<Endpoint> endpoints);
   Result<> set_setup_key(TimePoint now, SecretBuffer text);
@@ -134,7 +146,11 @@ class Node {
   void apply_peers(TimePoint now);
   void publish_peers(TimePoint now);
   bool may_talk_to(const netmap::MapPeer& peer) const;
-  bool want(TimePoint now, Neighbour& neighbour);
+  enum class Reason : std::uint8_t { Map, Traffic, Offer };
+  bool want(TimePoint now, Neighbour& neighbour, Reason reason);
+  bool make_room(TimePoint now, Reason reason);
+  TimePoint last_used(const Neighbour& neighbour) const;
+  void let_go(TimePoint now, Neighbour& neighbour);
   void offer(TimePoint now, Neighbour& neighbour);
   void send_candidates(TimePoint now, Neighbour& neighbour, wire::signal::Body::Type type);
   void offer_to_all(TimePoint now);
@@ -145,6 +161,7 @@ class Node {
   void settle(TimePoint now);
 
   pair::Mode mode_;
+  Limits limits_;
   Bytes<16> instance_;
   KeyCache& cache_;
   Random& random_;
@@ -158,6 +175,9 @@ class Node {
   std::optional<TimePoint> memory_polled_;
   std::map<crypto::PublicKey, Neighbour> neighbours_;
   link::MeshLinks links_;
+  std::size_t wanted_ = 0;  // of the neighbours
+  Schedule offers_;
+  std::uint32_t sequence_ = 0;  // of our last offer or answer, whoever it was for
   std::vector<Endpoint> local_endpoints_;
   bool signal_is_up_ = false;
   std::optional<uplink::Refused> refused_;
