@@ -10,6 +10,7 @@
 #include "system/secure_file.h"
 
 #include <filesystem>
+#include <utility>
 
 namespace trellis::apps {
 namespace {
@@ -48,7 +49,8 @@ class WipedAtEnd {
 
 Result<std::unique_ptr<AgentDaemon>> AgentDaemon::create(system::Loop& loop, Options options) {
   system::StateFolder folder = TRY(system::StateFolder::open(options.state_folder));
-  std::unique_ptr<AgentDaemon> self(new AgentDaemon(loop, std::move(folder)));
+  std::unique_ptr<AgentDaemon> self(
+      new AgentDaemon(loop, std::move(folder), std::move(options.allowed_domain)));
   TRY(self->load_network());
   self->make_keys_early();
   system::IpcServer::Options control;
@@ -110,6 +112,7 @@ std::string AgentDaemon::answer(const system::IpcCaller& caller, std::string_vie
   Json object = Json::parse(request, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return agent::refusal("the request is not a JSON object");
   const WipedAtEnd wiped(object);
+  finish_log_out();  // what has happened counts before what is asked now
   const std::string name = agent::text_field(object, "command").value_or("");
   if (name == "status") return agent::to_line({{"ok", true}, {"status", status()}});
   if (!caller.is_root) return agent::refusal("only root may do that: run it with sudo");
@@ -177,13 +180,18 @@ Result<> AgentDaemon::go_up(const Json& request) {
   const NetworkFile network = TRY(network_of(request));
   std::optional<SecretBuffer> setup_key = setup_key_of(request);
   log_out_error_.clear();
+  if (leaving_) {
+    return fail_with(
+        "this machine is leaving its network: try again in a few seconds, or leave at "
+        "once (trellis logout --force)");
+  }
   const bool same = network_ && agent_ && network.server == network_->server &&
                     network.mode == network_->mode && network.host_name == network_->host_name;
   if (same) {
     if (setup_key) return agent_->set_setup_key(*std::move(setup_key));
     return {};
   }
-  agent_.reset();
+  stop_agent();
   TRY(save_network(network));
   return start_agent(std::move(setup_key));
 }
@@ -199,16 +207,17 @@ Result<> AgentDaemon::start_agent(std::optional<SecretBuffer> setup_key) {
     }
   };
   callbacks.logged_out = [this](const std::optional<std::string>& error) {
-    loop_.post([this, error] { on_logged_out(error); });
+    left_ = mesh::LoggedOut{error};
+    loop_.post([this] { finish_log_out(); });
   };
-  agent_ =
-      TRY(MeshAgent::create(loop_, folder_, *network_, std::move(setup_key), std::move(callbacks)));
+  agent_ = TRY(MeshAgent::create(loop_, folder_, {*network_, allowed_domain_}, std::move(setup_key),
+                                 std::move(callbacks)));
   return {};
 }
 
 Result<> AgentDaemon::go_down() {
   if (!network_) return fail_with("this machine is in no network");
-  agent_.reset();
+  stop_agent();
   NetworkFile network = *network_;
   network.up = false;
   return save_network(network);
@@ -217,29 +226,36 @@ Result<> AgentDaemon::go_down() {
 Result<> AgentDaemon::log_out(bool force) {
   if (!network_) return fail_with("this machine is in no network");
   if (force || !network_->registered) {
-    agent_.reset();
+    stop_agent();
     return forget_network();
   }
   if (!agent_) TRY(start_agent(std::nullopt));
   log_out_error_.clear();
+  leaving_ = true;
   agent_->log_out();
   return {};
 }
 
-void AgentDaemon::on_logged_out(const std::optional<std::string>& error) {
-  if (!agent_) return;
-  if (error) {
-    log_out_error_ = "the server did not forget this machine: " + *error +
+void AgentDaemon::stop_agent() {
+  agent_.reset();
+  leaving_ = false;
+  left_.reset();
+}
+
+void AgentDaemon::finish_log_out() {
+  if (!left_) return;
+  const mesh::LoggedOut left = *std::exchange(left_, std::nullopt);
+  stop_agent();
+  if (left.error) {
+    log_out_error_ = "the server did not forget this machine: " + *left.error +
                      " (trellis logout --force leaves all the same)";
     LOG(warn, "trellisd", "{}", log_out_error_);
     // The line is closed for good after a logout: begin again, as a member still.
-    agent_.reset();
     if (const auto started = start_agent(std::nullopt); !started) {
       LOG(error, "trellisd", "{}", started.error().message);
     }
     return;
   }
-  agent_.reset();
   if (const auto forgotten = forget_network(); !forgotten) {
     LOG(warn, "trellisd", "{}", forgotten.error().message);
   }

@@ -28,6 +28,7 @@ class AgentDaemon {
   struct Options {
     std::string state_folder;
     std::string control_socket;
+    std::string allowed_domain;  // of networks, besides those under "internal"
   };
 
   /// Goes up at once if the machine was up. `loop` must outlive the result.
@@ -39,8 +40,8 @@ class AgentDaemon {
   void retry_now();
 
  private:
-  AgentDaemon(system::Loop& loop, system::StateFolder folder)
-      : loop_(loop), folder_(std::move(folder)) {}
+  AgentDaemon(system::Loop& loop, system::StateFolder folder, std::string allowed_domain)
+      : loop_(loop), folder_(std::move(folder)), allowed_domain_(std::move(allowed_domain)) {}
 
   void make_keys_early();
   std::string answer(const system::IpcCaller& caller, std::string_view request);
@@ -54,13 +55,18 @@ class AgentDaemon {
   Result<> load_network();
   Result<> save_network(const NetworkFile& network);
   Result<> forget_network();
-  void on_logged_out(const std::optional<std::string>& error);
+  void stop_agent();
+  void finish_log_out();
 
   system::Loop& loop_;
   system::StateFolder folder_;
+  std::string allowed_domain_;
   std::optional<NetworkFile> network_;
   std::string log_out_error_;  // of the last attempt
   std::unique_ptr<MeshAgent> agent_;
+  bool leaving_ = false;  // the agent has asked the server to forget this machine
+  /// How that ended. Inside of the agent's call: it is acted on afterwards, before anything else.
+  std::optional<mesh::LoggedOut> left_;
   std::optional<system::IpcServer> control_;
 };
 

@@ -13,6 +13,7 @@ namespace trellis::apps {
 namespace {
 
 constexpr Duration kRetryInterface = 5s;
+constexpr Duration kRetryNames = 5s;
 constexpr const char* kInterfaceTopic = "network";
 constexpr const char* kNamesTopic = "names";
 constexpr const char* kPortTopic = "port";
@@ -102,6 +103,7 @@ Result<> MeshAgent::make_node() {
 Result<> MeshAgent::join_loop() {
   timer_ = TRY(loop_.timer([this] { on_timer(); }));
   retry_interface_ = TRY(loop_.timer([this] { open_interface(); }));
+  retry_names_ = TRY(loop_.timer([this] { open_names(); }));
   resolver_ = TRY(system::Resolver::create(loop_));
   system::ClientTls::Options tls;
   tls.server_name = network_.server.host;
@@ -193,6 +195,7 @@ void MeshAgent::handle(const mesh::AddressesChanged& event) {
   if (event.addresses == addresses_ && interface_) return;
   addresses_ = event.addresses;
   dns_.reset();
+  retry_names_.disarm();
   interface_.reset();
   open_interface();
 }
@@ -222,13 +225,23 @@ void MeshAgent::open_interface() {
   }
   warnings_.clear(kInterfaceTopic);
   interface_ = *std::move(interface);
+  open_names();
+}
+
+/// Somebody else may have the port: names do not work then, and all else does.
+void MeshAgent::open_names() {
+  retry_names_.disarm();
   system::DnsSocket::Options names;
   for (const InterfaceAddress& address : addresses_) names.addresses.push_back(address.address);
   auto dns = system::DnsSocket::open(loop_, std::move(names),
                                      [this](ByteView query, dns::Transport transport) {
                                        return node_->answer_name(query, transport);
                                      });
-  if (!dns) return warnings_.set(kNamesTopic, dns.error().message);
+  if (!dns) {
+    warnings_.set(kNamesTopic, dns.error().message);
+    retry_names_.arm(system::boot_now() + kRetryNames);
+    return;
+  }
   warnings_.clear(kNamesTopic);
   dns_ = *std::move(dns);
 }

@@ -29,6 +29,10 @@ namespace trellis::apps {
 /// itself. As long as it lives the tunnel is there.
 class MeshAgent {
  public:
+  struct Options {
+    NetworkFile network;
+    std::string allowed_domain;  // see netmap::MapContext
+  };
   struct Callbacks {
     /// The server knows us; `registered`: since now.
     std::function<void(bool registered)> joined;
@@ -40,7 +44,7 @@ class MeshAgent {
   /// must outlive the result.
   static Result<std::unique_ptr<MeshAgent>> create(system::Loop& loop,
                                                    const system::StateFolder& folder,
-                                                   NetworkFile network,
+                                                   Options options,
                                                    std::optional<SecretBuffer> setup_key,
                                                    Callbacks callbacks);
   MeshAgent(const MeshAgent&) = delete;
@@ -56,11 +60,12 @@ class MeshAgent {
   void settle();
 
  private:
-  MeshAgent(system::Loop& loop, const system::StateFolder& folder, NetworkFile network,
+  MeshAgent(system::Loop& loop, const system::StateFolder& folder, Options options,
             Callbacks callbacks)
       : loop_(loop),
         folder_(folder),
-        network_(std::move(network)),
+        network_(std::move(options.network)),
+        allowed_domain_(std::move(options.allowed_domain)),
         callbacks_(std::move(callbacks)) {}
 
   Result<> start(std::optional<SecretBuffer> setup_key);
@@ -75,6 +80,7 @@ class MeshAgent {
   void handle(const mesh::Joined& event);
   void handle(const mesh::LoggedOut& event);
   void open_interface();
+  void open_names();
   void publish_addresses();
   void feed_stream();
 
@@ -86,6 +92,7 @@ class MeshAgent {
   system::Loop& loop_;
   const system::StateFolder& folder_;
   NetworkFile network_;
+  std::string allowed_domain_;
   Callbacks callbacks_;
   system::SystemRandom random_;
   Warnings warnings_;
@@ -111,6 +118,7 @@ class MeshAgent {
   bool stream_takes_ = false;
   system::Timer timer_;
   system::Timer retry_interface_;
+  system::Timer retry_names_;
   system::Watch udp4_watch_;
   system::Watch udp6_watch_;
 };

@@ -4,6 +4,7 @@
 #include "apps/agent/static_agent.h"
 #include "apps/command_line.h"
 #include "base/hex.h"
+#include "base/host_label.h"
 #include "base/log.h"
 #include "base/secret_dump.h"
 #include "system/daemonise.h"
@@ -26,6 +27,7 @@ struct CommandLine {
   std::string log_level = "info";
   bool foreground = false;
   bool check = false;
+  std::string allowed_domain;
 };
 
 int report(const Error& error) {
@@ -83,7 +85,8 @@ int run(const CommandLine& line, std::optional<system::Daemon> daemon) {
   };
   if (line.agent.peers_file.empty()) {
     auto agent = AgentDaemon::create(**loop, {.state_folder = line.agent.state_folder,
-                                              .control_socket = line.agent.control_socket});
+                                              .control_socket = line.agent.control_socket,
+                                              .allowed_domain = line.allowed_domain});
     if (!agent) return report(agent.error());
     return run_loop(*agent, [raw = agent->get()] { raw->retry_now(); });
   }
@@ -118,6 +121,10 @@ int main(int argc, char** argv) {
   app.add_option("--socket", line.agent.control_socket, "Control socket, for trellis(1)")
       ->capture_default_str()
       ->type_name("PATH");
+  app.add_option("--domain", line.allowed_domain,
+                 "Domain that the server's network may have, besides NAME.internal")
+      ->excludes(peers_file)
+      ->type_name("DOMAIN");
   app.add_option("--log-level", line.log_level, "trace, debug, info, warn, error or off")
       ->capture_default_str()
       ->type_name("LEVEL");
@@ -133,6 +140,11 @@ int main(int argc, char** argv) {
   if (!log::parse_level(line.log_level, level)) {
     std::fprintf(stderr, "trellisd: --log-level %s: use trace, debug, info, warn, error or off\n",
                  line.log_level.c_str());
+    return apps::kExitUsage;
+  }
+  line.allowed_domain = ascii_lower(line.allowed_domain);
+  if (!line.allowed_domain.empty() && !is_host_name(line.allowed_domain)) {
+    std::fprintf(stderr, "trellisd: --domain %s: this is no domain\n", line.allowed_domain.c_str());
     return apps::kExitUsage;
   }
   // In the background the working folder is another one.

@@ -125,7 +125,7 @@ std::string title_of(const RemotePeerConfig& entry) {
 }
 
 /// Our own entry.
-Result<Map> read_own(const PeerConfig& config) {
+Result<Map> read_own(const PeerConfig& config, std::string_view allowed_domain) {
   Map map;
   std::string fqdn = ascii_lower(config.fqdn());
   if (fqdn.ends_with('.')) fqdn.pop_back();
@@ -146,6 +146,12 @@ Result<Map> read_own(const PeerConfig& config) {
     map.addresses.push_back({IpAddress::from_bytes(v6.first(16)), length});
   }
   TRY(check_own(map));
+  if (!is_allowed_domain(map.domain, allowed_domain)) {
+    return fail_with(fmt::format(
+        "the server's network has the domain {}, where names may be others': only domains under "
+        "\"internal\" are taken, or the one of `trellisd --domain`",
+        quoted(map.domain)));
+  }
   return map;
 }
 
@@ -273,10 +279,16 @@ Result<std::vector<MapPeer>> read_changed(const TrellisUpdate& update, const Map
 
 }  // namespace
 
+bool is_allowed_domain(std::string_view domain, std::string_view allowed) {
+  constexpr std::string_view kInternal = ".internal";
+  return (domain.size() > kInternal.size() && domain.ends_with(kInternal)) ||
+         (!domain.empty() && domain == allowed);
+}
+
 Result<Map> read_map(const NetworkMap& wire, const MapContext& context) {
   const PeerConfig* own = wire.has_peer_config() ? &wire.peer_config() : context.peer_config;
   if (own == nullptr) return fail_with("the server's map does not say who we are");
-  Map map = TRY(read_own(*own));
+  Map map = TRY(read_own(*own, context.allowed_domain));
   map.serial = wire.serial();
   if (static_cast<std::size_t>(wire.remote_peers_size()) > Map::kPeersMax) {
     return fail_with(fmt::format("the server's map has {} peers: {} are allowed",

@@ -63,12 +63,19 @@ struct MapContext {
   MapSource source = MapSource::Trellis;
   /// Of the login or of the answer that holds the map: used if the map itself has none.
   const wire::management::PeerConfig* peer_config = nullptr;
+  /// That the network may have, besides those under "internal".
+  std::string_view allowed_domain;
 };
 
+/// A network has its names under "internal", which is nobody else's, or under the domain that this
+/// machine's administrator allowed (in small letters; may be empty). Else a server could answer for
+/// names that are others'.
+bool is_allowed_domain(std::string_view domain, std::string_view allowed);
+
 /// Fails, and says why, only if nothing of the map can be used: no valid address or name of our
-/// own, too many peers, no rules in a map of our server. A wrong entry costs that entry only; of
-/// two entries with one key, name or address the first counts, of two with one Rosenpass key none.
-/// [pair rule 3]
+/// own, a domain that is not allowed, too many peers, no rules in a map of our server. A wrong
+/// entry costs that entry only; of two entries with one key, name or address the first counts, of
+/// two with one Rosenpass key none. [pair rule 3]
 ///
 /// Whether `serial` may be taken over is the caller's to decide.
 Result<Map> read_map(const wire::management::NetworkMap& map, const MapContext& context);

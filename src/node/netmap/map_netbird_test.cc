@@ -37,6 +37,10 @@ Map read_recorded(const std::string& name) {
   const SyncResponse sync = message(name);
   MapContext context = context_of(MapSource::Stock);
   context.peer_config = &sync.peer_config();
+  const auto& own =
+      sync.network_map().has_peer_config() ? sync.network_map().peer_config() : sync.peer_config();
+  const std::string domain = own.fqdn().substr(own.fqdn().find('.') + 1);
+  context.allowed_domain = domain;
   const auto map = read_map(sync.network_map(), context);
   EXPECT_TRUE(map) << name << ": " << map.error().message;
   return map.value_or(Map());
@@ -90,6 +94,7 @@ TEST(NetbirdMap, OfADeletedPeerDoesNotSayWhoItIs) {
   EXPECT_FALSE(read_map(sync.network_map(), context_of(MapSource::Stock)));
   const auto config = own_config();
   MapContext context = context_of(MapSource::Stock);
+  context.allowed_domain = "netbird.selfhosted";
   context.peer_config = &config;
   const auto map = read_map(sync.network_map(), context);
   ASSERT_TRUE(map);

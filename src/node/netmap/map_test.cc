@@ -101,6 +101,12 @@ TEST(ReadMap, FailsAsAWholeOnlyWhereWeCannotBeInTheNetwork) {
        "no valid IPv6"},
       {"no name", [](auto&, auto& own) { own.clear_fqdn(); }, "no valid name"},
       {"no domain", [](auto&, auto& own) { own.set_fqdn("alice"); }, "no valid name"},
+      {"somebody's domain", [](auto&, auto& own) { own.set_fqdn("alice.example.org"); },
+       "`trellisd --domain`"},
+      {"a whole top level", [](auto&, auto& own) { own.set_fqdn("alice.com"); }, "only domains"},
+      {"all of internal", [](auto&, auto& own) { own.set_fqdn("alice.internal"); }, "only domains"},
+      {"something like it", [](auto&, auto& own) { own.set_fqdn("alice.notinternal"); },
+       "only domains"},
       {"a name that no machine has", [](auto&, auto& own) { own.set_fqdn("a_b.trellis.internal"); },
        "no valid name"},
       {"terminal's magic", [](auto&, auto& own) { own.set_fqdn("\x1b[2J.trellis.internal"); },
@@ -351,6 +357,21 @@ TEST(ApplyUpdate, NeverGrowsBeyondTheBound) {
   const auto after = apply_update(full, update, key_of(1));
   ASSERT_FALSE(after);
   EXPECT_THAT(after.error().message, HasSubstr("too long"));
+}
+
+TEST(Map, MayHaveTheDomainThatIsAllowed) {
+  wire::management::NetworkMap wire = wire_map(2);
+  wire.mutable_peer_config()->set_fqdn("alice.vpn.example.org");
+  wire.mutable_remote_peers(0)->set_fqdn("h2.vpn.example.org");
+  MapContext context = context_of();
+  EXPECT_FALSE(read_map(wire, context));
+  context.allowed_domain = "example.org";
+  EXPECT_FALSE(read_map(wire, context)) << "that one, not what is under it";
+  context.allowed_domain = "vpn.example.org";
+  const auto map = read_map(wire, context);
+  ASSERT_TRUE(map);
+  EXPECT_EQ(names_of(*map), "h2");
+  EXPECT_TRUE(read_map(wire_map(2), context)) << "a usual one, too";
 }
 
 }  // namespace

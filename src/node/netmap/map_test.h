@@ -66,7 +66,7 @@ inline wire::management::NetworkMap wire_map(unsigned char last = 3) {
 }
 
 inline MapContext context_of(MapSource source = MapSource::Trellis) {
-  return {.own_key = key_of(1), .source = source, .peer_config = nullptr};
+  return {.own_key = key_of(1), .source = source, .peer_config = nullptr, .allowed_domain = {}};
 }
 
 inline Result<Map> read(const wire::management::NetworkMap& map,

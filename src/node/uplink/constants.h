@@ -3,6 +3,7 @@
 #include "base/time.h"
 
 #include <cstddef>
+#include <cstdint>
 
 namespace trellis::uplink {
 
@@ -43,6 +44,10 @@ inline constexpr Duration kSignalWaitMax = 30s;        // in the queue
 inline constexpr std::size_t kSignalsWaitingMax = 16;  // to one peer
 inline constexpr std::size_t kSendsAtOnceMax = 32;     // to all
 inline constexpr int kSendTriesMax = 4;
+
+// Of the number of a map, which our servers make of their clock, in milliseconds.
+inline constexpr std::uint64_t kSerialMax = std::uint64_t{1} << 46;       // the year 4199
+inline constexpr std::uint64_t kSerialAheadMax = std::uint64_t{1} << 32;  // 50 days
 
 inline constexpr std::size_t kFetchesAtOnceMax = 4;
 /// Of a key that is uploaded, queued in the connection.

@@ -100,7 +100,9 @@ std::string key_name_bytes(const pair::KeyName& name) {
 Result<LoggedIn> read_login(const Shared& shared, const Session& session,
                             const wire::management::LoginResponse& response) {
   if (!response.has_trellis()) return fail_with("the server's answer has nothing of Trellis");
-  const auto own = netmap::read_map(map_of(response.peer_config()), {.own_key = shared.own});
+  const auto own =
+      netmap::read_map(map_of(response.peer_config()),
+                       {.own_key = shared.own, .allowed_domain = shared.options.allowed_domain});
   if (!own) return fail(own.error());
   const auto& reply = response.trellis();
   LoggedIn event{.server_key = session.server.peer(),

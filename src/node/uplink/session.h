@@ -19,6 +19,7 @@ struct Shared {
   crypto::PublicKey own;
   Options options;  // without the map and its server's key, which are below
   Random& random;
+  WallTime wall;
 
   std::optional<netmap::Map> map;               // in force
   std::optional<crypto::PublicKey> map_server;  // whose it is; nothing: nobody knows

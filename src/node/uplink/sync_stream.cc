@@ -4,7 +4,18 @@
 #include "node/uplink/constants.h"
 #include "node/uplink/login.h"
 
+#include <algorithm>
+
 namespace trellis::uplink {
+
+namespace {
+
+std::string far_ahead(std::uint64_t serial) {
+  return "its number " + std::to_string(serial) +
+         " is too far ahead: the clock of the server is wrong, or the one here";
+}
+
+}  // namespace
 
 SyncStream::SyncStream(Shared& shared)
     : shared_(shared), back_off_({kStreamRetryFirst, kStreamRetryMax}) {}
@@ -110,7 +121,13 @@ bool SyncStream::take_map(const Session& session, const wire::management::Networ
            std::to_string(map.serial()) + " after " + std::to_string(shared_.map->serial));
     return false;
   }
-  auto read = netmap::read_map(map, {.own_key = shared_.own, .peer_config = config});
+  if (!plausible(map.serial(), server)) {
+    refuse(far_ahead(map.serial()));
+    return false;
+  }
+  auto read = netmap::read_map(map, {.own_key = shared_.own,
+                                     .peer_config = config,
+                                     .allowed_domain = shared_.options.allowed_domain});
   if (!read) {
     refuse("the server's map cannot be used: " + read.error().message);
     return false;
@@ -124,7 +141,9 @@ bool SyncStream::take_map(const Session& session, const wire::management::Networ
 bool SyncStream::take_update(TimePoint now, const Session& session,
                              const wire::management::TrellisUpdate& update) {
   if (!whole_map_) return false;  // of a map that was refused
-  auto map = netmap::apply_update(*shared_.map, update, shared_.own);
+  auto map = plausible(update.serial(), session.server.peer())
+                 ? netmap::apply_update(*shared_.map, update, shared_.own)
+                 : Result<netmap::Map>(fail_with(far_ahead(update.serial())));
   if (!map) {
     refuse("the server's change of the map cannot be used: " + map.error().message);
     deltas_ = shared_.map->takes_updates;
@@ -135,6 +154,16 @@ bool SyncStream::take_update(TimePoint now, const Session& session,
   }
   ++shared_.counters.updates;
   return adopt(*std::move(map), session.server.peer());
+}
+
+/// A number near 2^64 would be the last one that we ever take. Our servers count in milliseconds of
+/// their clock; of the first map of a server we believe any that a clock can show.
+bool SyncStream::plausible(std::uint64_t serial, const crypto::PublicKey& server) const {
+  if (serial > kSerialMax) return false;
+  if (!shared_.map || shared_.map_server != server) return true;
+  const auto wall = static_cast<std::uint64_t>(
+      std::max<std::int64_t>(shared_.wall.nanoseconds_since_epoch, 0) / 1'000'000);
+  return serial <= std::max(shared_.map->serial, wall) + kSerialAheadMax;
 }
 
 bool SyncStream::adopt(netmap::Map map, const crypto::PublicKey& server) {

@@ -47,6 +47,7 @@ class SyncStream {
   bool take_update(TimePoint now, const Session& session,
                    const wire::management::TrellisUpdate& update);
   bool adopt(netmap::Map map, const crypto::PublicKey& server);
+  bool plausible(std::uint64_t serial, const crypto::PublicKey& server) const;
   void refuse(std::string why);
 
   Shared& shared_;

@@ -109,6 +109,53 @@ TEST_F(SyncTest, IgnoresAMapOlderThanTheOneInForceAndSaysSo) {
   EXPECT_TRUE(status().map_error.empty());
 }
 
+TEST_F(SyncTest, NoMapIsTheLastOneForEver) {
+  start_member();
+  for (const std::uint64_t serial : {~std::uint64_t{0}, std::uint64_t{1} << 63,
+                                     std::uint64_t{1} << 46, 1000 + (std::uint64_t{1} << 33)}) {
+    server_.map.set_serial(serial);
+    server_.map.clear_remote_peers();
+    server_.send_map();
+    net_.run_for(100ms);
+    EXPECT_EQ(status().serial, 1000U);
+    EXPECT_NE(status().map_error.find("too far ahead"), std::string::npos);
+  }
+  server_.map.set_serial(1001);
+  server_.send_map();
+  net_.run_for(100ms);
+  EXPECT_EQ(status().serial, 1001U);
+  EXPECT_TRUE(status().map_error.empty());
+}
+
+TEST_F(SyncTest, NoChangeMakesTheLastMapEither) {
+  start_member();
+  server_.send_update(carol_joins(1000, ~std::uint64_t{0}));
+  net_.run_for(100ms);
+  EXPECT_EQ(status().serial, 1000U);
+}
+
+TEST_F(SyncTest, TheFirstMapIsTakenUpToWhatAClockCanShow) {
+  server_.map.set_serial((std::uint64_t{1} << 46) + 1);
+  server_.members.insert(alice_.public_key);
+  server_.keys[alice_.key_name_field()] = alice_.rosenpass;
+  agent_ = make_agent(alice_, kAliceAt);
+  net_.run_for(2s);
+  EXPECT_FALSE(uplink().map());
+  server_.map.set_serial(1'760'000'000'000);
+  server_.send_map();
+  net_.run_for(100ms);
+  EXPECT_EQ(status().serial, 1'760'000'000'000U);
+}
+
+TEST_F(SyncTest, AServerThatWasAwayForAYearIsBelievedByTheClock) {
+  start_member();
+  uplink().set_wall_clock(WallTime{1'760'000'000'000'000'000});
+  server_.map.set_serial(1'760'000'000'000);
+  server_.send_map();
+  net_.run_for(100ms);
+  EXPECT_EQ(status().serial, 1'760'000'000'000U);
+}
+
 TEST_F(SyncTest, KeepsTheMapWhenTheNextOneCannotBeUsed) {
   start_member();
   server_.map.set_serial(1001);

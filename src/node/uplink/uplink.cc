@@ -75,6 +75,8 @@ void Uplink::send_signal(TimePoint now, const crypto::PublicKey& to,
   state_->signal_.send(now, session ? &*session : nullptr, to, body);
 }
 
+void Uplink::set_wall_clock(WallTime now) { state_->shared_.wall = now; }
+
 void Uplink::fetch_key(TimePoint now, const pair::KeyName& name) {
   state_->fetches_.want(name);
   if (const auto session = state_->standing_session()) state_->fetches_.start_due(now, *session);

@@ -32,7 +32,8 @@ struct Facts {
 struct Options {
   std::string authority;  // "vpn.example.org:8443": HTTP/2's, see control::JoinLine::authority
   Facts facts;
-  Bytes<16> instance{};  // random, new at every start of the agent
+  Bytes<16> instance{};        // random, new at every start of the agent
+  std::string allowed_domain;  // see netmap::MapContext
   bool strict = true;
   const crypto::Suite* suite = nullptr;  // of our own key, where it is none of crypto's: tests
   /// This machine has never been a member: the setup key, if there is one, goes with the first
@@ -77,6 +78,8 @@ class Uplink {
   /// call it only while the transport can take more.
   ByteVector poll_transmit();
 
+  /// Which serials of a map are plausible. Without it those that follow closely on the last one.
+  void set_wall_clock(WallTime now);
   void handle_timeout(TimePoint now);
   std::optional<TimePoint> next_timeout() const;
   std::optional<Event> poll_event();
