@@ -68,7 +68,8 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", TRELLIS_VERSION, "Print the version");
   app.footer(
       "\nExample: trellis-wg wg0 && wg setconf wg0 wg0.conf && ip link set wg0 up\n"
-      "Environment: LOG_LEVEL=verbose, error (default) or silent.\n"
+      "Environment: LOG_LEVEL=verbose, error (default) or silent; TRELLIS_NO_OFFLOAD=1 passes\n"
+      "packets through the kernel one by one.\n"
       "Exit status: 0 after SIGTERM or when the interface was removed, 1 could not be done, 2 "
       "wrong\n"
       "command line.\n");
