@@ -316,6 +316,7 @@ TEST(SecretKey, WorksInEitherForm) {
   EXPECT_TRUE(crypto::equal(converted->expose().last(576), ByteView(old_form).first(576)));
   EXPECT_TRUE(
       crypto::equal(converted->expose().subspan(40, 12992), ByteView(old_form).subspan(576)));
+  EXPECT_TRUE(crypto::equal(rust_form(converted->expose()).expose(), old_form));
   const auto unchanged = normalise_secret_key(suite, converted->expose());
   ASSERT_TRUE(unchanged);
   EXPECT_TRUE(crypto::equal(unchanged->expose(), converted->expose()));

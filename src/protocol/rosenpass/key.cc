@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace trellis::rosenpass {
 namespace {
 
@@ -56,6 +58,17 @@ Result<SecretBuffer> normalise_secret_key(const crypto::Suite& suite, ByteView k
       fmt::format("the secret key has {} bytes; keys of suite {} have {}, or {} as "
                   "Rosenpass writes them",
                   key.size(), suite.name, kSecretSize, kOldSecretSize));
+}
+
+SecretBuffer rust_form(ByteView key) {
+  CHECK(key.size() == kSecretSize);
+  SecretBuffer result(kOldSecretSize);
+  const MutableByteView target = result.expose_mutable();
+  const ByteView rest = key.subspan(kSeedSize + kPivotsSize);
+  const ByteView rejection = rest.last(kRejectionSize);
+  std::ranges::copy(rejection, target.begin());
+  std::ranges::copy(rest.first(rest.size() - kRejectionSize), target.begin() + kRejectionSize);
+  return result;
 }
 
 }  // namespace trellis::rosenpass

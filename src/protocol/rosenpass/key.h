@@ -52,6 +52,8 @@ struct OwnKeys {
 /// has two forms: 13608 bytes, taken as they are, and 13568 (liboqs 0.8, what stock Rosenpass
 /// writes), which lacks seed and pivots and has another order. The error names the sizes.
 Result<SecretBuffer> normalise_secret_key(const crypto::Suite& suite, ByteView key);
+/// A McEliece secret key of 13608 bytes in the form of 13568 that stock Rosenpass reads.
+SecretBuffer rust_form(ByteView key);
 
 }  // namespace trellis::rosenpass
 

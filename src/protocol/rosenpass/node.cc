@@ -198,6 +198,7 @@ PeerStatus Node::status(PeerId id) const {
     status.current_age_from = peer->current->age_from;
     status.role = peer->current->role;
   }
+  status.pid = peer->counterpart.key.pid;
   status.kind = peer->kind;
   status.heard = peer->heard;
   return status;

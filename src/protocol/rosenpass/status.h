@@ -3,6 +3,7 @@
 #include "base/time.h"
 #include "protocol/rosenpass/drop.h"
 #include "protocol/rosenpass/event.h"
+#include "protocol/rosenpass/key.h"
 
 #include <cstdint>
 #include <optional>
@@ -30,6 +31,7 @@ enum class Role : std::uint8_t { Initiator, Responder };
 
 /// What is known of one peer, for people.
 struct PeerStatus {
+  PeerHash pid;  // in the version that it speaks
   ExchangeState state = ExchangeState::Idle;
   TimePoint state_since{};
   std::optional<ExchangeId> current;          // whose key is current, if one is

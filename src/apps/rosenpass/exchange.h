@@ -1,0 +1,91 @@
+#pragma once
+
+#include "apps/rosenpass/config.h"
+#include "apps/rosenpass/key_files.h"
+#include "apps/rosenpass/key_output.h"
+#include "apps/rosenpass/peer_addresses.h"
+#include "apps/rosenpass/ports.h"
+#include "protocol/rosenpass/node.h"
+#include "system/loop.h"
+#include "system/random.h"
+#include "system/resolver.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace trellis::rosenpass_program {
+
+/// What `rosenpass exchange` does, between a node and the world: sockets, names, key files and
+/// WireGuard.
+///
+/// A key is handed out when the other end is known to have it: as responder with InitConf, as
+/// initiator with its acknowledgement (stock Rust does not wait for that). The key before stays in
+/// force until then. 180 s later, if nothing replaced it, a random one takes its place.
+class Exchange {
+ public:
+  /// Reads all keys, opens all ports. `print` gets each line for standard output. `loop` must
+  /// outlive the result.
+  static Result<std::unique_ptr<Exchange>> create(system::Loop& loop, const Config& config,
+                                                  std::function<void(const std::string&)> print);
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange() = default;
+
+  std::vector<Endpoint> local() const { return ports_->local(); }
+
+ private:
+  struct Pending {
+    rosenpass::ExchangeId exchange;
+    rosenpass::OutputKey key;
+  };
+  struct PeerEntry {
+    PeerSection section;
+    system::MappedFile public_key;
+    rosenpass::PeerId id{};
+    rosenpass::PeerHash pid{};
+    PeerAddresses addresses{};
+    std::optional<std::size_t> socket{};          // over which the peer was heard
+    std::optional<Pending> pending{};             // not known yet to the other end
+    std::optional<rosenpass::OutputKey> unset{};  // WireGuard, or the command, did not take it
+  };
+
+  Exchange(system::Loop& loop, OwnKeyFiles own, std::function<void(const std::string&)> print);
+  Result<> start(const Config& config);
+  Result<> add_peer(const PeerSection& section);
+  void resolve(PeerEntry& peer);
+  void on_resolved(PeerEntry& peer, Result<std::vector<Endpoint>> addresses);
+
+  void on_datagram(const Endpoint& from, ByteView datagram, std::size_t socket);
+  void on_timer();
+  void on_tick();
+  /// Sends what the node wants sent, takes its events, arms the timer. After every call of it.
+  void settle();
+  void transmit(const rosenpass::Transmit& datagram);
+  PeerEntry& of(rosenpass::PeerId id) { return *by_id_.at(id); }
+  void handle(rosenpass::Pending& event);
+  void handle(rosenpass::Proven& event);
+  void handle(rosenpass::Accepted& event);
+  void handle(rosenpass::Released& event);
+  void handle(rosenpass::Expired& event);
+  void hand_out(PeerEntry& peer, const rosenpass::OutputKey& key, KeyReason reason);
+  void give_to_wireguard(PeerEntry& peer, const rosenpass::OutputKey& key);
+
+  system::Loop& loop_;
+  OwnKeyFiles own_;
+  std::function<void(const std::string&)> print_;
+  system::SystemRandom random_;
+  std::optional<rosenpass::Node> node_;
+  std::vector<std::unique_ptr<PeerEntry>> peers_;
+  std::unordered_map<rosenpass::PeerId, PeerEntry*> by_id_;
+  std::unique_ptr<Ports> ports_;
+  std::optional<std::pair<Endpoint, std::size_t>> receiving_;  // from where, over which socket
+  system::Timer timer_;
+  system::Timer tick_;
+  std::optional<system::Resolver> resolver_;  // the last: no callback finds the rest gone
+};
+
+}  // namespace trellis::rosenpass_program
