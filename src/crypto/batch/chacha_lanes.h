@@ -2,7 +2,7 @@
 
 // ChaCha20 with a block in each lane of a vector: word i of all blocks in vector i. [RFC 8439 2.3]
 //
-// `Isa` gives: Vec (a vector of 32-bit words), kLanes, rotate<N>(Vec), splat(word), iota(), Lanes
+// `Isa` gives: Vec (a vector of 32-bit words), rotate<N>(Vec), splat(word), iota(), Lanes
 // (a choice of lanes), from(lane): that lane and all behind it, select(Lanes, a, b),
 // write_blocks(Vec[16], target) and combine(target, source, stream, size): target = source ^
 // stream.

@@ -36,7 +36,6 @@ void combine(std::byte* target, const std::byte* source, const std::byte* stream
 
 struct Lanes16 {
   using Vec = Words16;
-  static constexpr std::size_t kLanes = 16;
 
   template <int N>
   [[gnu::always_inline]] static Vec rotate(Vec v) {

@@ -14,7 +14,6 @@ namespace {
 struct Lanes4 {
   using Vec = std::uint32_t __attribute__((vector_size(16)));
   using Lanes = Vec;
-  static constexpr std::size_t kLanes = 4;
 
   template <int N>
   [[gnu::always_inline]] static Vec rotate(Vec v) {

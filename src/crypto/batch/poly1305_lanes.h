@@ -105,20 +105,19 @@ struct PolyLanes {
     take(h, columns, bit, powers);
   }
 
-  /// Steps that are full of text in each lane, up to the last but one.
-  static std::size_t take_full(Element& h, const Texts& texts, std::size_t step, std::size_t steps,
-                               const Multiplier* powers) {
+  /// Some steps that are full of text in each lane.
+  static void take_full(Element& h, const Texts& texts, std::size_t steps,
+                        const Multiplier* powers) {
     const Vec bit = Field::splat(Field::kTopBit);
     const Vec bits[4] = {bit, bit, bit, bit};
     const std::byte* rows[kLanes];
     for (std::size_t i = 0; i < kLanes; ++i) rows[i] = texts.text[i] + texts.offset[i];
-    for (; step + 1 < steps; ++step) {
+    for (std::size_t step = 0; step < steps; ++step) {
       Columns columns;
       Field::load_columns(rows, columns.low, columns.high);
       unroll<static_cast<int>(kLanes)>([&]<int I>() { rows[I] += 64; });
       take(h, columns, bits, powers);
     }
-    return step;
   }
 
   static Element take_all(Texts& texts, std::size_t longest, std::size_t shortest,
@@ -134,9 +133,10 @@ struct PolyLanes {
       take_edge(h, texts, powers);
       advance(1);
     }
-    const std::size_t from = step;
-    step = take_full(h, texts, step, steps, powers);
-    advance(step - from);
+    if (step + 1 < steps) {
+      take_full(h, texts, steps - 1 - step, powers);
+      advance(steps - 1 - step);
+    }
     take_edge(h, texts, powers);
     return h;
   }
