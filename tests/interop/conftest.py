@@ -64,6 +64,12 @@ def ours():
 
 
 @pytest.fixture(scope="session")
+def program():
+    """trellis-rosenpass, to be used like `rosenpass`; skips until it is built."""
+    return peers.TrellisRosenpass(labkit.find_program("trellis-rosenpass"))
+
+
+@pytest.fixture(scope="session")
 def party_keys(foreign, tmp_path_factory):
     """Keys made by each foreign implementation, as it makes them: {"rust": ..., "go": ...}."""
     folder = tmp_path_factory.mktemp("keys")

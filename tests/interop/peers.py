@@ -8,6 +8,7 @@ import base64
 import fcntl
 import glob
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -92,10 +93,11 @@ class RustRosenpass:
         return keys
 
     def run(self, directory: Path, own: Keys, peer_public: Path, listen: str, *,
-            endpoint: str | None = None, psk: Path | None = None, host: Host | None = None
-            ) -> RunningPeer:
+            endpoint: str | None = None, psk: Path | None = None, host: Host | None = None,
+            wireguard: dict | None = None) -> RunningPeer:
         """Initiates when it has an endpoint, else waits. By a file: with the words of the command
-        line 0.2.3 takes either an endpoint or a preshared key, not both."""
+        line 0.2.3 takes either an endpoint or a preshared key, not both. `wireguard`: device, peer
+        and extra words for `wg set`."""
         key_out = directory / "osk"
         config = [f'public_key = "{own.public}"', f'secret_key = "{own.secret}"',
                   f'listen = ["{listen}"]', 'verbosity = "Verbose"', "[[peers]]",
@@ -104,11 +106,23 @@ class RustRosenpass:
             config.append(f'endpoint = "{endpoint}"')
         if psk:
             config.append(f'pre_shared_key = "{psk}"')
+        if wireguard:
+            config += [f'device = "{wireguard["device"]}"', f'peer = "{wireguard["peer"]}"',
+                       f'extra_params = {json.dumps(wireguard["extra"])}']
         directory.mkdir(parents=True, exist_ok=True)
         file = directory / "rosenpass.toml"
         file.write_text("\n".join(config) + "\n")
-        process = _start([self.program, "exchange-config", file], directory, host)
+        process = start([self.program, "exchange-config", file], directory, host)
         return RunningPeer(process, key_out)
+
+
+class TrellisRosenpass(RustRosenpass):
+    """`trellis-rosenpass`, in the place of `rosenpass`."""
+
+    name = "trellis-rosenpass"
+
+    def __init__(self, program: Path):
+        self.program = program
 
 
 class GoRosenpass:
@@ -133,7 +147,7 @@ class GoRosenpass:
         argv = pair_arguments(own, peer_public, listen, endpoint, key_out, psk)
         if rekey_after:
             argv += ["--rekey-after", rekey_after]
-        return RunningPeer(_start([self.program, "exchange", *argv], directory, host), key_out)
+        return RunningPeer(start([self.program, "exchange", *argv], directory, host), key_out)
 
 
 class OurRosenpass:
@@ -160,7 +174,7 @@ class OurRosenpass:
         argv = pair_arguments(own, peer_public, listen, endpoint, key_out, psk)
         if kind:
             argv += ["--kind", kind]
-        process = _start([self.program, *argv], directory, host)
+        process = start([self.program, *argv], directory, host)
         return OurRunningPeer(process, key_out, r"^exchanged [A-Za-z0-9+/]{43}=$")
 
 
@@ -304,10 +318,10 @@ def go_install(module: str, version: str, name: str) -> Path:
     return program
 
 
-def cargo_install(crate: str, version: str) -> Path:
-    """The program of a published crate of the same name, built once."""
+def cargo_install(crate: str, version: str, name: str) -> Path:
+    """The program of that name of a published crate, built once."""
     folder = cache() / f"{crate}-{version}"
-    program = folder / "bin" / crate
+    program = folder / "bin" / name
     with _locked(folder):
         if not program.exists():
             _need("cargo")
@@ -366,7 +380,7 @@ def _run(argv: list) -> None:
         raise AssertionError(f"{' '.join(map(str, argv))}: {result.stdout}{result.stderr}")
 
 
-def _start(argv: list, directory: Path, host: Host | None) -> Process:
+def start(argv: list, directory: Path, host: Host | None = None) -> Process:
     """On loopback of this machine, or on a host of a lab."""
     directory.mkdir(parents=True, exist_ok=True)
     argv = [str(a) for a in argv]
