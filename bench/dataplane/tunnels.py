@@ -100,13 +100,13 @@ def _wireguard_go(name: str, version: str) -> Product:
 
 
 def _boringtun() -> Product:
-    program = str(peers.cargo_install("boringtun-cli", BORINGTUN))
+    program = str(peers.cargo_install("boringtun-cli", BORINGTUN, "boringtun-cli"))
     return Product("boringtun", lambda device: [program, "-f", device,
                                                 "--disable-drop-privileges"])
 
 
 def _gotatun() -> Product:
-    program = str(peers.cargo_install("gotatun-cli", GOTATUN).with_name("gotatun"))
+    program = str(peers.cargo_install("gotatun-cli", GOTATUN, "gotatun"))
     return Product("gotatun", lambda device: [program, "-f", device, "--disable-drop-privileges"])
 
 
