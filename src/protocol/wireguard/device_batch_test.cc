@@ -124,6 +124,20 @@ TEST(DeviceBatch, DataAndHandshakesMayBeMixed) {
   EXPECT_EQ(pair.bob->count<SessionEstablished>(), established + 1);
 }
 
+TEST(DeviceBatch, RefusesEachSourceThatIsNotThePeersAmongThoseThatAre) {
+  Pair pair(6);
+  pair.come_up();
+  auto packets = some_packets(6);
+  for (const std::size_t spoofed : {0U, 2U, 3U}) {
+    packets[spoofed] = inner_packet(*IpAddress::parse("10.0.0.99"), kBobInside, 1);
+  }
+  const auto datagrams = send(*pair.alice, pair.net.now(), packets);
+  ASSERT_EQ(datagrams.size(), packets.size());
+  const std::vector<ByteVector> wanted = {packets[1], packets[4], packets[5]};
+  EXPECT_EQ(receive(*pair.bob, pair.net.now(), kAliceAt, datagrams), wanted);
+  EXPECT_EQ(pair.bob->device->counters().inner_source_refused, 3U);
+}
+
 TEST(DeviceBatch, SkipsWhatHasNoRouteOrIsNoPacket) {
   Pair pair(5);
   pair.come_up();

@@ -120,7 +120,8 @@ void Device::State::handle_cookie(TimePoint now, const CookieReply& message) {
 void Device::State::begin_data(TimePoint now, const InboundDatagram& datagram,
                                const DataMessage& message) {
   const SessionIndex index{std::uint32_t{message.header.receiver}};
-  Peer* const from_peer = shared.indices.find(index);
+  const bool as_before = !arrivals.empty() && arrivals.back().index == index;
+  Peer* const from_peer = as_before ? arrivals.back().peer : shared.indices.find(index);
   if (!from_peer) {
     ++shared.counters.unknown_index;
     return;
@@ -133,26 +134,37 @@ void Device::State::begin_data(TimePoint now, const InboundDatagram& datagram,
 
 void Device::State::finish_data(TimePoint now, std::vector<InboundPacket>& packets) {
   crypto::open(opens);
+  Peer* peer = nullptr;              // of the packet before
+  std::optional<IpAddress> granted;  // its source, if that was the peer's
   for (std::size_t i = 0; i < opens.size(); ++i) {
     const Arrival& arrival = arrivals[i];
-    const auto text = arrival.peer->finish_receive(now, arrival.from, arrival.index, opens[i]);
-    reschedule(*arrival.peer);
+    if (arrival.peer != peer) {
+      if (peer) reschedule(*peer);
+      peer = arrival.peer;
+      granted.reset();
+    }
+    const auto text = peer->finish_receive(now, arrival.from, arrival.index, opens[i]);
     if (!text) continue;
-    if (const auto packet = accept_inner(*arrival.peer, *text)) packets.push_back(*packet);
+    if (const auto packet = accept_inner(*peer, *text, granted)) packets.push_back(*packet);
   }
+  if (peer) reschedule(*peer);
   opens.clear();
   arrivals.clear();
 }
 
-std::optional<InboundPacket> Device::State::accept_inner(const Peer& from, MutableByteView text) {
+std::optional<InboundPacket> Device::State::accept_inner(const Peer& from, MutableByteView text,
+                                                         std::optional<IpAddress>& granted) {
   const auto header = ip::parse(text);
   if (!header) {
     ++shared.counters.inner_malformed;
     return std::nullopt;
   }
-  if (allowed_ips.find(header->source) != from.id()) {
-    ++shared.counters.inner_source_refused;
-    return std::nullopt;
+  if (header->source != granted) {
+    if (allowed_ips.find(header->source) != from.id()) {
+      ++shared.counters.inner_source_refused;
+      return std::nullopt;
+    }
+    granted = header->source;
   }
   return InboundPacket{from.id(), text.first(header->total_length)};
 }

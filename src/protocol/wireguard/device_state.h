@@ -34,7 +34,9 @@ struct Device::State {
   /// Data is opened all at once: begun one by one, finished in the same order.
   void begin_data(TimePoint now, const InboundDatagram& datagram, const DataMessage& message);
   void finish_data(TimePoint now, std::vector<InboundPacket>& packets);
-  std::optional<InboundPacket> accept_inner(const Peer& from, MutableByteView text);
+  /// `granted`: a source that is known to be the peer's; may become this packet's.
+  std::optional<InboundPacket> accept_inner(const Peer& from, MutableByteView text,
+                                            std::optional<IpAddress>& granted);
   /// Whether there is time for it; sends a cookie where one is due.
   bool admit(TimePoint now, const Endpoint& from, const HandshakeInitiation& message);
 
