@@ -186,7 +186,11 @@ Result<> Agent::trust(TimePoint now, const std::string& peer) {
   const auto it = std::find_if(peers_.begin(), peers_.end(),
                                [&](const pair::PeerConfig& config) { return config.name == peer; });
   if (it == peers_.end()) return fail_with("no peer is named " + peer);
-  pins_.trust(it->wireguard_key, it->name, it->key_name);
+  pins_.trust(it->wireguard_key, it->name, it->key_name,
+              [this](const crypto::PublicKey& key) -> std::optional<std::string> {
+                const pair::Pair* listed = find_pair(key);
+                return listed ? std::optional(listed->config().name) : std::nullopt;
+              });
   pins_changed_ = true;
   LOG(info, "agent", "peer {} is trusted by an administrator's word", peer);
   apply_peers(now);

@@ -193,6 +193,39 @@ TEST(Agent, APeerWithAnotherKeyThanThePinnedOneIsRefusedAndBothSaySo) {
   EXPECT_FALSE(sim.agent(0).trust(sim.now(), "nobody"));
 }
 
+/// The peer of host 0, and others with keys that cannot be used.
+std::vector<pair::PeerConfig> with_odd_peers(const AgentSim& sim, ByteView odd_key) {
+  std::vector<pair::PeerConfig> peers{sim.pair(0).config()};
+  for (std::uint8_t i = 1; i <= 2; ++i) {
+    pair::PeerConfig odd;
+    odd.name = "odd" + std::to_string(i);
+    odd.wireguard_key.bytes[0] = std::byte{i};
+    odd.addresses = {*Prefix::parse("100.99.0." + std::to_string(i) + "/32")};
+    odd.path_source = pair::PathSource::Owner;
+    odd.key_name = peers[0].key_name;
+    odd.key_name->suite = static_cast<std::uint8_t>(200 + i);  // the same hash: no twin by name
+    odd.rosenpass_key = i == 1 ? odd_key : peers[0].rosenpass_key;
+    peers.push_back(std::move(odd));
+  }
+  return peers;
+}
+
+TEST(Agent, AKeyThatCannotBeUsedIsToldAndDisturbsNobody) {
+  AgentSim sim(12);
+  bring_up(sim);
+  const ByteVector short_key(100);
+  sim.agent(0).set_peers(sim.now(), pair::Mode::Strict, with_odd_peers(sim, short_key));
+  ASSERT_EQ(sim.agent(0).pairs().size(), 3U);
+  const auto why = [&](std::size_t i) {
+    return sim.agent(0).pairs()[i]->status(sim.now()).why_not;
+  };
+  EXPECT_THAT(why(1), HasSubstr("of another kind"));
+  EXPECT_THAT(why(2), HasSubstr("another peer is listed with the same Rosenpass key"));
+  sim.run_for(200s);
+  EXPECT_TRUE(sim.agreed());
+  EXPECT_THAT(why(2), HasSubstr("another peer is listed with the same Rosenpass key"));
+}
+
 TEST(Agent, StatusSpeaksOfTheSessionInUse) {
   AgentSim sim(11);
   bring_up(sim);

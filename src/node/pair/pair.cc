@@ -75,9 +75,31 @@ void Pair::join_exchange(TimePoint now) {
   peer.public_key = config_.rosenpass_key;
   peer.path = path();
   const auto added = engines_.rosenpass.add_peer(now, std::move(peer));
-  CHECK(added.has_value());
+  if (!added) return refuse_key(added.error());
   rosenpass_id_ = *added;
+  key_error_.clear();
   key_wanted_ = false;
+}
+
+/// Others made the list that names it: it is no bug of ours. There is no exchange then, so no key,
+/// and no packet passes.
+void Pair::refuse_key(rosenpass::NodeError error) {
+  std::string why;
+  switch (error) {
+    case rosenpass::NodeError::WrongPublicKeySize:
+    case rosenpass::NodeError::WrongSecretKeySize:
+    case rosenpass::NodeError::WrongSuite:
+      why = "its Rosenpass key is of another kind than ours";
+      break;
+    case rosenpass::NodeError::OwnKey:
+      why = "refused: its Rosenpass key is our own";
+      break;
+    case rosenpass::NodeError::AlreadyKnown:
+      why = "refused: another peer is listed with the same Rosenpass key";
+      break;
+  }
+  if (why != key_error_) LOG(warn, "pair", "peer {}: {}", config_.name, why);
+  key_error_ = std::move(why);
 }
 
 /// A key that is announced and not here yet makes nobody plain.
@@ -335,6 +357,7 @@ Status Pair::status(TimePoint now) const {
 
 std::string Pair::why_not(TimePoint now) const {
   if (!refusal_.empty()) return refusal_;
+  if (!key_error_.empty()) return key_error_;
   if (!rosenpass_id_ && config_.key_name) {
     return "its public key has not been fetched from the server yet";
   }

@@ -111,6 +111,7 @@ class Pair {
   KeySlots::Slot slot_for(rosenpass::ExchangeId exchange, const rosenpass::OutputKey& osk,
                           TimePoint age_from);
   void join_exchange(TimePoint now);
+  void refuse_key(rosenpass::NodeError error);
   void publish_keys(TimePoint now);
   void publish_path(TimePoint now);
   void follow(TimePoint now, const Endpoint& from);
@@ -134,6 +135,7 @@ class Pair {
   link::StaticLink link_;
   std::optional<Endpoint> owners_path_;
   bool key_wanted_ = false;
+  std::string key_error_;  // why its public key is of no use
   TimerTable<Timer> timers_;
 
   struct KeyRecord {

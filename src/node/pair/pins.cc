@@ -1,5 +1,7 @@
 #include "node/pair/pins.h"
 
+#include <iterator>
+
 namespace trellis::pair {
 
 Pins::Verdict Pins::check(const crypto::PublicKey& peer,
@@ -28,9 +30,14 @@ bool Pins::pin(const crypto::PublicKey& peer, const Pin& pin) {
 }
 
 void Pins::trust(const crypto::PublicKey& peer, const std::string& name,
-                 const std::optional<KeyName>& offered) {
-  std::erase_if(
-      pins_, [&](const auto& entry) { return entry.first == peer || entry.second.peer == name; });
+                 const std::optional<KeyName>& offered, const Listing& listing) {
+  for (auto it = pins_.begin(); it != pins_.end();) {
+    auto& [key, pin] = *it;
+    const bool same_name = key != peer && pin.peer == name;
+    const auto listed = same_name ? listing(key) : std::nullopt;
+    if (listed) pin.peer = *listed;
+    it = key == peer || (same_name && !listed) ? pins_.erase(it) : std::next(it);
+  }
   if (offered) pins_[peer] = Pin{*offered, name};
 }
 

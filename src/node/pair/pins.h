@@ -3,6 +3,7 @@
 #include "crypto/keys.h"
 #include "node/pair/key_name.h"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -33,10 +34,13 @@ class Pins {
 
   /// After a completed exchange; a pin that exists stays. True if something changed.
   bool pin(const crypto::PublicKey& peer, const Pin& pin);
+  /// The name under which a WireGuard key is listed now; nothing: it is not.
+  using Listing = std::function<std::optional<std::string>(const crypto::PublicKey&)>;
   /// By a local administrator's word: what is offered now replaces what was pinned under this
-  /// WireGuard key and under this name.
+  /// WireGuard key, and under this name by a machine that is not listed any more. One that is
+  /// listed, by another name, keeps its pin and has that name from now on.
   void trust(const crypto::PublicKey& peer, const std::string& name,
-             const std::optional<KeyName>& offered);
+             const std::optional<KeyName>& offered, const Listing& listing);
 
   const std::map<crypto::PublicKey, Pin>& all() const { return pins_; }
   void restore(const crypto::PublicKey& peer, Pin pin) { pins_[peer] = std::move(pin); }

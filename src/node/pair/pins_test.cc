@@ -43,13 +43,30 @@ TEST(Pins, ANewWireGuardKeyUnderAKnownNameIsNoticed) {
   EXPECT_FALSE(pins.renamed("carol", peer(2)));
 }
 
+const Pins::Listing kNobody = [](const crypto::PublicKey&) { return std::nullopt; };
+
+TEST(Pins, TrustForgetsNoMachineThatIsListedByAnotherNameNow) {
+  Pins pins;
+  pins.pin(peer(1), {key(1), "bob"});  // "robert" today
+  pins.pin(peer(2), {key(2), "carol"});
+  pins.trust(peer(3), "bob", key(3), [](const crypto::PublicKey& listed) {
+    return listed == peer(1) ? std::optional<std::string>("robert") : std::nullopt;
+  });
+  EXPECT_EQ(pins.check(peer(1), key(1)), Pins::Verdict::Same);
+  EXPECT_EQ(pins.check(peer(1), key(9)), Pins::Verdict::Changed);
+  EXPECT_EQ(pins.find(peer(1))->peer, "robert");
+  EXPECT_FALSE(pins.renamed("bob", peer(3))) << "or the trusted one would stay refused";
+  EXPECT_EQ(pins.check(peer(2), key(2)), Pins::Verdict::Same);
+  EXPECT_EQ(pins.check(peer(3), key(3)), Pins::Verdict::Same);
+}
+
 TEST(Pins, TrustReplacesWhatWasKnownOfTheKeyAndOfTheName) {
   Pins pins;
   pins.pin(peer(1), {key(1), "bob"});
-  pins.trust(peer(2), "bob", key(2));
+  pins.trust(peer(2), "bob", key(2), kNobody);
   EXPECT_EQ(pins.check(peer(2), key(2)), Pins::Verdict::Same);
   EXPECT_EQ(pins.find(peer(1)), nullptr);
-  pins.trust(peer(2), "bob", std::nullopt);
+  pins.trust(peer(2), "bob", std::nullopt, kNobody);
   EXPECT_TRUE(pins.all().empty());
 }
 
