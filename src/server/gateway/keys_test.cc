@@ -156,5 +156,17 @@ TEST_F(KeysTest, AKeyThatWasLostIsWantedAgain) {
   EXPECT_TRUE(client.upload_reply(client.upload(key(), 0)).complete());
 }
 
+TEST_F(KeysTest, KeysThatNobodyNamesAreRemovedWhenTheServerStarts) {
+  World::Member alice = world.join("alice");
+  client.upload(key().first(40'000), 0, /*to_the_end=*/false);
+  const KeyName nobodys{std::byte{1}, std::byte{2}};
+  ASSERT_TRUE(world.files.append(nobodys, 0, as_bytes("what a crash left")));
+  world.crash();
+  world.start();
+  EXPECT_EQ(world.files.size(nobodys), 0U);
+  EXPECT_TRUE(world.files.is_complete(alice.machine->key_name));
+  EXPECT_EQ(world.files.size(bob.key_name), 40'000U) << "named, and not whole yet";
+}
+
 }  // namespace
 }  // namespace trellis::server

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "protocol/control/message.h"
 
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,18 @@ namespace {
 Origin origin_of(const Session& session, TimePoint now, WallTime wall) {
   return {session.nonce, session.source.to_string(), now, wall};
 }
+
+void wipe_setup_key(LoginRequest& request) {
+  std::string& text = *request.mutable_setup_key();
+  zeroise(std::as_writable_bytes(std::span(text.data(), text.size())));
+  text.clear();
+}
+
+/// However the login ends.
+struct SetupKeyWiper {
+  LoginRequest& request;
+  ~SetupKeyWiper() { wipe_setup_key(request); }
+};
 
 Status try_again() {
   return {StatusCode::Unavailable, "other logins of this machine are being decided: try again"};
@@ -53,6 +66,7 @@ Expected<void, Status> prove(Session& session, const crypto::PublicKey& machine)
 void Logins::handle(TimePoint now, WallTime wall, Session& session, CallRef call,
                     ByteView envelope) {
   LoginRequest request;
+  const SetupKeyWiper wiper{request};
   const auto sender = channels_.open(now, session, envelope, request);
   if (!sender) return calls_.finish(call, sender.error());
   const auto agent = Login::own_agent(request, origin_of(session, now, wall));
@@ -62,11 +76,11 @@ void Logins::handle(TimePoint now, WallTime wall, Session& session, CallRef call
       return calls_.finish(call, proven.error());
     }
   }
-  proceed(now, wall, call, *sender, std::move(request), *agent);
+  proceed(now, wall, call, *sender, request, *agent);
 }
 
 void Logins::proceed(TimePoint now, WallTime wall, CallRef call, const crypto::PublicKey& machine,
-                     LoginRequest request, const std::optional<OwnAgent>& agent) {
+                     LoginRequest& request, const std::optional<OwnAgent>& agent) {
   const auto holder = holders_.find(machine);
   const bool rival = agent && holder != holders_.end() &&
                      holder->second.connection != call.connection &&
@@ -74,6 +88,7 @@ void Logins::proceed(TimePoint now, WallTime wall, CallRef call, const crypto::P
   if (!rival) return answer(now, wall, call, machine, request, agent);
   const ConnectionId old = holder->second.connection;
   if (waiting_for(old).size() >= kWaitingMax) return calls_.finish(call, try_again());
+  wipe_setup_key(request);  // a member needs none
   duels_[call] = {machine, std::move(request), *agent, old, now + kDuelTime};
   calls_.ping(old, ++pings_);
 }
@@ -135,7 +150,7 @@ void Logins::resume(TimePoint now, WallTime wall, CallRef call) {
   if (it == duels_.end()) return;
   Duel duel = std::move(it->second);
   duels_.erase(it);
-  proceed(now, wall, call, duel.machine, std::move(duel.request), duel.agent);
+  proceed(now, wall, call, duel.machine, duel.request, duel.agent);
 }
 
 void Logins::ended(CallRef call) { duels_.erase(call); }

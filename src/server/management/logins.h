@@ -67,7 +67,7 @@ class Logins {
   };
 
   void proceed(TimePoint now, WallTime wall, CallRef call, const crypto::PublicKey& machine,
-               wire::management::LoginRequest request, const std::optional<OwnAgent>& agent);
+               wire::management::LoginRequest& request, const std::optional<OwnAgent>& agent);
   void answer(TimePoint now, WallTime wall, CallRef call, const crypto::PublicKey& machine,
               const wire::management::LoginRequest& request, const std::optional<OwnAgent>& agent);
   std::vector<CallRef> waiting_for(ConnectionId old) const;

@@ -6,6 +6,7 @@
 #include "protocol/control/message.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 namespace trellis::server {
@@ -33,6 +34,19 @@ Management::Management(TimePoint now, Roster& roster, KeyFiles& files, Calls& ca
       streams_(roster, writer_, channels_, calls),
       keys_(roster, files, calls, key_bytes) {
   for (const auto& [key, peer] : roster_.peers()) note_away(now, key);
+  collect_keys();
+}
+
+/// Of machines that went while the files could not be removed, or just when we ended.
+void Management::collect_keys() {
+  std::set<KeyName> names;
+  for (const auto& [key, peer] : roster_.peers()) {
+    if (peer.key_name) names.insert(*peer.key_name);
+  }
+  if (const auto kept = files_.keep(names); !kept) {
+    LOG(warn, "server", "Rosenpass keys that are nobody's cannot be removed: {}",
+        kept.error().message);
+  }
 }
 
 bool Management::handle_request(TimePoint now, Session& session, CallRef call,

@@ -99,6 +99,7 @@ class Management {
   Result<const PeerRecord*> peer_named(std::string_view text) const;
   void note_away(TimePoint now, const crypto::PublicKey& machine);
   void remove_away(TimePoint now);
+  void collect_keys();
 
   Roster& roster_;
   KeyFiles& files_;

@@ -72,4 +72,9 @@ Result<> MemoryKeyFiles::remove(const KeyName& name) {
   return {};
 }
 
+Result<> MemoryKeyFiles::keep(const std::set<KeyName>& names) {
+  std::erase_if(files_, [&](const auto& entry) { return !names.contains(entry.first); });
+  return {};
+}
+
 }  // namespace trellis::server

@@ -42,6 +42,7 @@ class MemoryKeyFiles final : public KeyFiles {
   bool is_complete(const KeyName& name) override;
   Result<ByteVector> read(const KeyName& name, std::uint32_t offset, std::uint32_t length) override;
   Result<> remove(const KeyName& name) override;
+  Result<> keep(const std::set<KeyName>& names) override;
 
  private:
   struct File {

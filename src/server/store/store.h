@@ -3,6 +3,8 @@
 #include "base/result.h"
 #include "server/store/records.h"
 
+#include <set>
+
 namespace trellis::server {
 
 /// Where the server keeps what it must not forget. One writer: ours.
@@ -31,6 +33,8 @@ class KeyFiles {
   virtual Result<ByteVector> read(const KeyName& name, std::uint32_t offset,
                                   std::uint32_t length) = 0;
   virtual Result<> remove(const KeyName& name) = 0;
+  /// Removes all others, whole or not.
+  virtual Result<> keep(const std::set<KeyName>& names) = 0;
 };
 
 }  // namespace trellis::server

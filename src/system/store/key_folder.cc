@@ -11,7 +11,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
+#include <optional>
+#include <string_view>
+#include <vector>
 
 namespace trellis::system {
 namespace {
@@ -45,6 +49,16 @@ Result<> write_at(int file, const std::string& path, std::uint32_t offset, ByteV
   return {};
 }
 
+constexpr std::string_view kPart = ".part";
+
+/// Whose file it is; nothing if it is none of ours.
+std::optional<KeyName> name_of_file(std::string_view file) {
+  if (file.ends_with(kPart)) file.remove_suffix(kPart.size());
+  const auto bytes = from_hex(file);
+  if (!bytes || bytes->size() != KeyName{}.size() || to_hex(*bytes) != file) return std::nullopt;
+  return to_array<KeyName{}.size()>(*bytes);
+}
+
 }  // namespace
 
 Result<KeyFolder> KeyFolder::open(const std::string& path) {
@@ -59,7 +73,9 @@ Result<KeyFolder> KeyFolder::open(const std::string& path) {
 
 std::string KeyFolder::whole_file(const KeyName& name) const { return path_ + "/" + to_hex(name); }
 
-std::string KeyFolder::part_file(const KeyName& name) const { return whole_file(name) + ".part"; }
+std::string KeyFolder::part_file(const KeyName& name) const {
+  return whole_file(name) + std::string(kPart);
+}
 
 std::uint32_t KeyFolder::size(const KeyName& name) {
   if (const auto whole = size_of(whole_file(name))) return *whole;
@@ -122,6 +138,18 @@ Result<ByteVector> KeyFolder::read(const KeyName& name, std::uint32_t offset,
 Result<> KeyFolder::remove(const KeyName& name) {
   TRY(remove_file(part_file(name)));
   return remove_file(whole_file(name));
+}
+
+Result<> KeyFolder::keep(const std::set<KeyName>& names) {
+  std::vector<std::string> old;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
+    const auto name = name_of_file(entry.path().filename().string());
+    if (name && !names.contains(*name)) old.push_back(entry.path().string());
+  }
+  if (error) return fail_with(path_ + ": " + error.message());
+  for (const std::string& path : old) TRY(remove_file(path));
+  return {};
 }
 
 }  // namespace trellis::system

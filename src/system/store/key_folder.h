@@ -2,6 +2,7 @@
 
 #include "server/store/store.h"
 
+#include <set>
 #include <string>
 
 namespace trellis::system {
@@ -20,6 +21,8 @@ class KeyFolder final : public server::KeyFiles {
   Result<ByteVector> read(const server::KeyName& name, std::uint32_t offset,
                           std::uint32_t length) override;
   Result<> remove(const server::KeyName& name) override;
+  /// What is in the folder and no name of a key stays.
+  Result<> keep(const std::set<server::KeyName>& names) override;
 
  private:
   explicit KeyFolder(std::string path) : path_(std::move(path)) {}

@@ -9,6 +9,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 
 namespace trellis::system {
 namespace {
@@ -99,6 +100,21 @@ TEST_F(KeyFolderTest, LinksAreNotFollowed) {
   std::filesystem::create_symlink(outside, path_ + "/" + to_hex(kName) + ".part");
   EXPECT_FALSE(keys_.append(kName, 0, piece_of(10, 1)));
   EXPECT_FALSE(std::filesystem::exists(outside));
+}
+
+TEST_F(KeyFolderTest, KeepsWhatIsNamedAndWhatIsNoKey) {
+  const server::KeyName third{std::byte{2}};
+  for (const auto& name : {kName, kOther, third})
+    ASSERT_TRUE(keys_.append(name, 0, piece_of(10, 1)));
+  ASSERT_TRUE(keys_.complete(kName));
+  ASSERT_TRUE(keys_.complete(kOther));
+  const std::string others[] = {"/README", "/abcd", "/" + std::string(66, 'z')};
+  for (const std::string& other : others) std::ofstream(path_ + other) << "mine";
+  ASSERT_TRUE(keys_.keep({kName}));
+  EXPECT_TRUE(keys_.is_complete(kName));
+  EXPECT_EQ(keys_.size(kOther), 0U);
+  EXPECT_EQ(keys_.size(third), 0U) << "a part";
+  for (const std::string& other : others) EXPECT_TRUE(std::filesystem::exists(path_ + other));
 }
 
 }  // namespace
