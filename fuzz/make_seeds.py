@@ -338,7 +338,19 @@ def network_maps() -> dict[str, dict[str, bytes | str]]:
             {"addresses": []}, {"version": "v" * 65}, {"x": 1})):
         caches[f"peer-{number}"] = {**kept, "peers": [{**entry, **change}]}
     texts = {name: json.dumps(document) for name, document in caches.items()}
-    return {"netmap_map": maps, "map_cache": texts | {"cut": texts["good"][:99]}}
+    line = "candidate:1 1 udp 2130706431 192.0.2.7 51820 typ host"
+    whole_memory = {"version": 1, "server_key": key(9), "server_is_strict": True, "map": kept,
+                    "contacts": {key(2): [line], key(3): []}}
+    memories = {"good": whole_memory, "nobody": {**whole_memory, "server_key": None, "map": None, "contacts": {}},
+                "no-map": {**whole_memory, "map": None}, "bad-map": {**whole_memory, "map": {}},
+                "newer": {**whole_memory, "version": 2}, "bad-key": {**whole_memory, "server_key": "AAAA"},
+                "bad-contact": {**whole_memory, "contacts": {"x": [line]}},
+                "many-lines": {**whole_memory, "contacts": {key(2): [line] * 33}},
+                "long-line": {**whole_memory, "contacts": {key(2): ["x" * 513]}},
+                "no-lines": {**whole_memory, "contacts": {key(2): [1]}}}
+    memory_texts = {name: json.dumps(document) for name, document in memories.items()}
+    return {"netmap_map": maps, "map_cache": texts | {"cut": texts["good"][:99]},
+            "mesh_memory": memory_texts | {"cut": memory_texts["good"][:200]}}
 
 
 def dns_queries() -> dict[str, bytes]:
