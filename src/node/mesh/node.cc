@@ -419,8 +419,10 @@ void Node::follow_link(TimePoint now, const crypto::PublicKey& peer) {
 void Node::send_due_offers(TimePoint now) {
   while (const auto peer = offers_.pop_due(now)) {
     Neighbour& neighbour = neighbours_.at(*peer);
-    offers_.set(*peer, now + neighbour.offer_pause);
-    neighbour.offer_pause = std::min(2 * neighbour.offer_pause, kOfferPauseMax);
+    if (!neighbour.link->path()) {
+      offers_.set(*peer, now + neighbour.offer_pause);
+      neighbour.offer_pause = std::min(2 * neighbour.offer_pause, kOfferPauseMax);
+    }
     if (signal_is_up_) send_candidates(now, neighbour, wire::signal::Body::OFFER);
   }
 }
