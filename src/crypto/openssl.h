@@ -27,9 +27,7 @@ using Owned = std::unique_ptr<T, Free>;
 /// Fetched once; a failure is a broken build, not input.
 struct Algorithms {
   OSSL_LIB_CTX* library = nullptr;
-  EVP_CIPHER* chacha20 = nullptr;
   EVP_CIPHER* chacha20_poly1305 = nullptr;
-  EVP_MAC* poly1305 = nullptr;
   EVP_MAC* blake2s_mac = nullptr;
   EVP_MD* blake2s = nullptr;
   EVP_MD* sha1 = nullptr;

@@ -41,12 +41,11 @@ struct Buffer {
   std::size_t size;
 
   explicit Buffer(ByteView bytes)
-      : storage(crypto::PacketCipher::kHeadroom + bytes.size() + 64 +
-                crypto::PacketCipher::kTailroom),
+      : storage(wireguard::Device::kHeadroom + bytes.size() + wireguard::Device::kTailroom),
         size(bytes.size()) {
     if (!bytes.empty()) std::memcpy(data(), bytes.data(), bytes.size());
   }
-  std::byte* data() { return storage.data() + crypto::PacketCipher::kHeadroom; }
+  std::byte* data() { return storage.data() + wireguard::Device::kHeadroom; }
   MutableByteView view() { return {data(), size}; }
 };
 
