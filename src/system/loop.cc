@@ -117,7 +117,7 @@ void DuplexWatch::reset() {
 
 struct Timer::State {
   Descriptor descriptor;
-  bool armed = false;
+  std::optional<Duration> due;  // since the boot; nothing: not armed
   std::function<void()> callback;
   Watch watch;  // last: it ends first
 };
@@ -133,18 +133,19 @@ void Timer::arm(TimePoint deadline) {
   CHECK(state_ != nullptr);
   // Zero would disarm.
   const auto due = std::max(deadline.time_since_epoch(), Duration(1));
+  if (state_->due == due) return;  // it would be told the same after each batch of packets
   itimerspec value{};
   value.it_value.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(due).count();
   value.it_value.tv_nsec = (due % std::chrono::seconds(1)).count();
   CHECK(::timerfd_settime(state_->descriptor.get(), TFD_TIMER_ABSTIME, &value, nullptr) == 0);
-  state_->armed = true;
+  state_->due = due;
 }
 
 void Timer::disarm() {
-  if (!state_ || !state_->armed) return;
+  if (!state_ || !state_->due) return;
   const itimerspec none{};
   CHECK(::timerfd_settime(state_->descriptor.get(), 0, &none, nullptr) == 0);
-  state_->armed = false;
+  state_->due.reset();
 }
 
 Loop::Loop(std::unique_ptr<Context> context) : context_(std::move(context)) {}
@@ -187,8 +188,8 @@ Result<Timer> Loop::timer(std::function<void()> callback) {
     std::uint64_t expirations = 0;
     // Nothing to read: it was armed anew or disarmed after it had been due.
     const ssize_t n = ::read(raw->descriptor.get(), &expirations, sizeof expirations);
-    if (n != sizeof expirations || !raw->armed) return;
-    raw->armed = false;
+    if (n != sizeof expirations || !raw->due) return;
+    raw->due.reset();
     const auto function = raw->callback;  // which may destroy the timer
     function();
   }));
