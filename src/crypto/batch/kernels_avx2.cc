@@ -10,7 +10,7 @@
 namespace trellis::crypto::batch {
 namespace {
 
-struct Lanes8 : Lanes8Base {
+struct Lanes8 : Lanes8Base<Lanes8> {
   using Lanes = Vec;
 
   template <int N>

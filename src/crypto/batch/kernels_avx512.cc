@@ -88,7 +88,7 @@ struct Lanes16 {
   }
 };
 
-struct Lanes8 : Lanes8Base {
+struct Lanes8 : Lanes8Base<Lanes8> {
   using Lanes = __mmask8;
 
   template <int N>

@@ -17,7 +17,9 @@ using Words8 = std::uint32_t __attribute__((vector_size(32)));
 [[gnu::always_inline]] inline __m256i raw(Words8 words) { return reinterpret_cast<__m256i>(words); }
 [[gnu::always_inline]] inline Words8 words8(__m256i raw) { return reinterpret_cast<Words8>(raw); }
 
-/// What `Isa` of ChaChaLanes is derived from in each file.
+/// What `Isa` of ChaChaLanes is derived from in each file. A template, so that each has its own
+/// copy.
+template <class Isa>
 struct Lanes8Base {
   using Vec = Words8;
   static constexpr std::size_t kLanes = 8;
