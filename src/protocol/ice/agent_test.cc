@@ -1,10 +1,13 @@
 #include "protocol/ice/agent.h"
 
+#include "base/hex.h"
+#include "crypto/hash.h"
 #include "protocol/stun/message_writer.h"
 #include "testing/random.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 namespace trellis::ice {
@@ -101,6 +104,33 @@ TEST_F(Played, AsksAsTheRfcSays) {
   EXPECT_TRUE(check->message.has_fingerprint);
   EXPECT_TRUE(stun::integrity_matches(check->message, check->bytes, as_bytes(kTheirPassword)));
   EXPECT_FALSE(next_sent());
+}
+
+TEST_F(Played, SaysWhatItDoesNotUnderstand) {
+  start(Role::Controlled);
+  constexpr std::size_t kHeaderBytes = 20;
+  constexpr std::size_t kFingerprintBytes = 8;
+  constexpr std::size_t kIntegrityBytes = 24;
+  ByteVector datagram = request(1).finish();
+  datagram.resize(datagram.size() - kFingerprintBytes);
+  append(datagram, *from_hex("7001000477686174"));  // type 0x7001, four bytes
+  datagram[3] = static_cast<std::byte>(datagram.size() + kIntegrityBytes - kHeaderBytes);
+  const Bytes<20> integrity = crypto::hmac_sha1(as_bytes(kOurPassword), {datagram});
+  append(datagram, *from_hex("00080014"));
+  append(datagram, integrity);
+  while (next_sent()) {
+  }
+  EXPECT_TRUE(give(kTheirs, datagram));
+  const auto answer = next_sent();
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->message.kind, stun::Class::Error);
+  EXPECT_EQ(answer->message.error_code, 420);
+  EXPECT_EQ(answer->message.transaction, (stun::TransactionId{std::byte{1}}));
+  EXPECT_TRUE(stun::integrity_matches(answer->message, answer->bytes, as_bytes(kOurPassword)));
+  const ByteVector list = *from_hex("000a00027001");  // UNKNOWN-ATTRIBUTES [RFC 8489 14.9]
+  EXPECT_NE(std::search(answer->bytes.begin(), answer->bytes.end(), list.begin(), list.end()),
+            answer->bytes.end());
+  EXPECT_FALSE(next_sent()) << "and that is all that comes of it";
 }
 
 TEST_F(Played, NominatesWhatHasAnswered) {
