@@ -337,6 +337,25 @@ std::string MeshSim::reusable_setup_key() {
   return answer["setup_key"].get<std::string>();
 }
 
+crypto::PublicKey MeshSim::add_keyless_member(const std::string& name) {
+  CHECK(!server_);
+  const auto network = store_->load()->network->clone();
+  server::PeerRecord record;
+  record.key = crypto::public_key(crypto::generate_private_key(random_));
+  record.name = name;
+  Bytes<4> v4 = to_array<4>(network.v4.address().bytes());
+  v4[2] = v4[3] = std::byte{0xfe};
+  record.v4 = IpAddress::v4(v4);
+  Bytes<16> v6 = to_array<16>(network.v6.address().bytes());
+  v6[14] = v6[15] = std::byte{0xfe};
+  record.v6 = IpAddress::v6(v6);
+  server::Changes changes;
+  changes.serial = network.serial + 1;
+  changes.put_peers.push_back(record);
+  CHECK(store_->commit(changes));
+  return record.key;
+}
+
 std::size_t MeshSim::add_host(const std::string& name, pair::Mode mode) {
   auto host = std::make_unique<Host>();
   host->name = name;

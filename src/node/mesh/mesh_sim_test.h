@@ -51,6 +51,10 @@ class MeshSim {
   std::string reusable_setup_key();
   server::Gateway& gateway();
 
+  /// A machine without a Rosenpass key, as stock agents are, joined once; it never runs. While no
+  /// server runs.
+  crypto::PublicKey add_keyless_member(const std::string& name);
+
   // The machines, by number.
   std::size_t add_host(const std::string& name, pair::Mode mode = pair::Mode::Strict);
   std::size_t hosts() const { return hosts_.size(); }

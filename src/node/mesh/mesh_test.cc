@@ -176,6 +176,36 @@ TEST(Mesh, AKeyForWhichThereWasNoRoomIsFetchedAgain) {
   EXPECT_TRUE(sim->run_until(5s, [&] { return sim->all_joined(); }));
 }
 
+// [pair rule 10]
+TEST(Mesh, APeerWithoutAKeyIsPlainToThePermissiveAndNobodyToTheStrict) {
+  auto sim = std::make_unique<MeshSim>(1);
+  sim->start_server();
+  const std::string setup_key = sim->reusable_setup_key();
+  const std::size_t permissive = sim->add_host("permissive", Mode::Permissive);
+  const std::size_t strict = sim->add_host("strict", Mode::Strict);
+  for (const std::size_t host : {permissive, strict}) sim->start(host, setup_key);
+  ASSERT_TRUE(sim->run_until(5s, [&] { return sim->all_joined(); }));
+  const std::uint64_t moved = sim->key_bytes_moved();
+  sim->crash_server();
+  const crypto::PublicKey stock = sim->add_keyless_member("stock");
+  sim->start_server();
+  ASSERT_TRUE(sim->run_until(20s, [&] {
+    return sim->node(permissive).find(stock) != nullptr && sim->node(strict).find(stock) != nullptr;
+  }));
+  const auto why_not = [&](std::size_t host) {
+    return sim->node(host).agent().find_pair(stock)->status(sim->now()).why_not;
+  };
+  EXPECT_TRUE(sim->node(permissive).find(stock)->wanted());
+  EXPECT_FALSE(sim->node(permissive).agent().find_pair(stock)->refused());
+  EXPECT_NE(why_not(permissive).find("plain WireGuard"), std::string::npos);
+  EXPECT_FALSE(sim->node(strict).find(stock)->wanted());
+  EXPECT_TRUE(sim->node(strict).agent().find_pair(stock)->refused());
+  EXPECT_NE(why_not(strict).find("no post-quantum key"), std::string::npos);
+  sim->run_for(60s);
+  EXPECT_TRUE(sim->all_joined()) << "the two are not disturbed";
+  EXPECT_EQ(sim->key_bytes_moved(), moved) << "there is no key to fetch";
+}
+
 TEST(Mesh, ACopyOfAMachineIsRefusedAndTheOriginalStays) {
   auto sim = mesh_of(2);
   ASSERT_TRUE(sim->run_until(2s, [&] { return sim->all_joined(); }));
