@@ -1,3 +1,4 @@
+#include "base/text_wiper.h"
 #include "system/clock.h"
 #include "system/descriptor.h"
 #include "system/ipc.h"
@@ -71,8 +72,10 @@ Result<std::string> ipc_call(const std::string& path, std::string_view request, 
     return connect_error(path, errno);
   }
 
-  std::string text(request);
-  text += '\n';
+  std::string text;
+  text.reserve(request.size() + 1);  // no copy of it stays behind: it may hold a secret
+  text.append(request).push_back('\n');
+  const TextWiper wiped(text);
   std::string_view rest = text;
   while (!rest.empty()) {
     if (!wait_for(socket.get(), POLLOUT, deadline)) {
