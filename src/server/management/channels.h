@@ -19,8 +19,8 @@ class Channels {
  public:
   /// Envelopes of one place that are opened before anybody logged in on their connections. A crowd
   /// of machines behind one address may come back at once.
-  static constexpr double kPerSecond = 100;
-  static constexpr double kBurst = 1024;
+  static constexpr double kPerSecond = 400;
+  static constexpr double kBurst = 2048;
   static constexpr std::size_t kPlacesMax = 4096;
 
   /// Both must outlive it.
