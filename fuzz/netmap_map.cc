@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const netmap::MapContext context{
       .own_key = fuzz::own_key(),
       .source = stock ? netmap::MapSource::Stock : netmap::MapSource::Trellis,
-      .peer_config = nullptr};
+      .peer_config = nullptr,
+      .allowed_domain = "example.org"};
   const auto map = netmap::read_map(*wire, context);
   if (!map) {
     fuzz::check_reason(map.error());
