@@ -38,13 +38,24 @@ PeerHash peer_hash(ByteView public_key, Version version) {
   return PeerHash{keyed_hash(version, labels(version).peer_id, public_key)};
 }
 
+KeyDigests make_digests(ByteView key, Version version) {
+  const Labels& l = labels(version);
+  return {.pid = peer_hash(key, version),
+          .initial_chain = keyed_hash(version, l.chaining_key_init, key),
+          .mac = keyed_hash(version, l.mac, key),
+          .biscuit_chain = keyed_hash(version, l.biscuit, key)};
+}
+
 StaticPublicKey::StaticPublicKey(ByteView key, Version its_version)
+    : StaticPublicKey(key, its_version, make_digests(key, its_version)) {}
+
+StaticPublicKey::StaticPublicKey(ByteView key, Version its_version, const KeyDigests& digests)
     : bytes(key),
       version(its_version),
-      pid(peer_hash(key, version)),
-      initial_chain(keyed_hash(version, labels(version).chaining_key_init, key)),
-      mac_key{version, keyed_hash(version, labels(version).mac, key)},
-      biscuit_chain(keyed_hash(version, labels(version).biscuit, key)) {}
+      pid(digests.pid),
+      initial_chain(digests.initial_chain),
+      mac_key{its_version, digests.mac},
+      biscuit_chain(digests.biscuit_chain) {}
 
 Result<SecretBuffer> normalise_secret_key(const crypto::Suite& suite, ByteView key) {
   const std::size_t wanted = suite.static_kem->sizes().secret_key;

@@ -29,17 +29,32 @@ struct MacKey {
   crypto::Digest key{};  // h(MAC, spk)
 };
 
-/// A static public key and everything that depends on it alone: hashes of half a megabyte each, so
-/// they are made once. `bytes` stays with the caller (a mapped file) and must outlive this.
+/// Everything that depends on a public key alone: hashes of half a megabyte each, so they are made
+/// once. No secret. Wrong ones harm nobody but the peer: no exchange with it succeeds.
+struct KeyDigests {
+  PeerHash pid;                  // h(PID, spk)
+  crypto::Digest initial_chain;  // h(CKI, spk)
+  crypto::Digest mac;            // h(MAC, spk)
+  crypto::Digest biscuit_chain;  // h(BAD, spk)
+  friend bool operator==(const KeyDigests&, const KeyDigests&) = default;
+};
+KeyDigests make_digests(ByteView public_key, Version version);
+
+/// A static public key and its digests. `bytes` stays with the caller (a mapped file) and must
+/// outlive this.
 struct StaticPublicKey {
   explicit StaticPublicKey(ByteView key, Version version = Version::V02);
+  /// `digests` were made of the same key in that version.
+  StaticPublicKey(ByteView key, Version version, const KeyDigests& digests);
+
+  KeyDigests digests() const { return {pid, initial_chain, mac_key.key, biscuit_chain}; }
 
   ByteView bytes;
   Version version;
-  PeerHash pid;                  // h(PID, spk)
-  crypto::Digest initial_chain;  // h(CKI, spk)
-  MacKey mac_key;                // h(MAC, spk)
-  crypto::Digest biscuit_chain;  // h(BAD, spk)
+  PeerHash pid;
+  crypto::Digest initial_chain;
+  MacKey mac_key;
+  crypto::Digest biscuit_chain;
 };
 
 /// Our own static keys. `public_key` stays with the caller and must outlive the node.

@@ -46,7 +46,10 @@ Expected<PeerId, NodeError> Node::add_peer(TimePoint now, PeerConfig config) {
   if (config.public_key.size() != state.own_key.size()) return fail(NodeError::WrongPublicKeySize);
   const Identity* own = state.speak(config.dialect);
   if (own == nullptr) return fail(NodeError::WrongSuite);
-  const StaticPublicKey key(config.public_key, config.dialect.version);
+  const Version version = config.dialect.version;
+  const StaticPublicKey key(
+      config.public_key, version,
+      config.digests ? *config.digests : make_digests(config.public_key, version));
   if (key.pid == own->own.pid) return fail(NodeError::OwnKey);
   if (state.by_pid.contains(key.pid)) return fail(NodeError::AlreadyKnown);
 
@@ -202,6 +205,12 @@ PeerStatus Node::status(PeerId id) const {
   status.kind = peer->kind;
   status.heard = peer->heard;
   return status;
+}
+
+std::optional<KeyDigests> Node::digests(PeerId id) const {
+  const Peer* peer = state_->find(id);
+  if (peer == nullptr) return std::nullopt;
+  return peer->counterpart.key.digests();
 }
 
 const DropCounters& Node::drops() const { return state_->drops; }

@@ -129,6 +129,15 @@ void Node::State::learn_kind(Peer& peer, SessionId of_peer, std::optional<std::u
   }
 }
 
+/// Whether our own exchange comes first for a while, where both ends begin at once. Other programs
+/// never stay quiet, so it is we who do; with go-rosenpass a crossing is decided by chance, for it
+/// tells its keys in no certain order. [pair rule 2]
+bool Node::State::stays_quiet(const Peer& peer, SessionId of_peer) const {
+  const bool ours = peer.configured_kind == PeerKind::Trellis ||
+                    (peer.configured_kind == PeerKind::Unknown && is_marked(of_peer));
+  return !ours || peer.own->own.pid > peer.counterpart.key.pid;
+}
+
 /// Whether our own exchange survives the peer's InitConf. They may have crossed: if both ends
 /// stopped, or both went on, each would be left with the other's key. [pair rule 1]
 bool Node::State::goes_on(const Peer& peer) const {

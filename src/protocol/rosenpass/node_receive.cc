@@ -50,11 +50,11 @@ Expected<void, Drop> Node::State::on_init_hello(TimePoint now, const Endpoint& f
   Peer& peer = *find(found->second);
   if (peer.own != &own) return fail(Drop::UnknownPeer);  // it speaks another dialect
 
-  const bool larger = own.own.pid > peer.counterpart.key.pid;
   std::optional<TimePoint> own_since;
   if (const auto* e = std::get_if<HelloExchange>(&peer.exchange)) own_since = e->first_sent;
   if (const auto* e = std::get_if<ConfExchange>(&peer.exchange)) own_since = e->first_sent;
-  if (larger && own_since && now - *own_since < kCollisionQuiet) return fail(Drop::Collision);
+  if (stays_quiet(peer, hello.sidi) && own_since && now - *own_since < kCollisionQuiet)
+    return fail(Drop::Collision);
 
   TRY(admit_answering(now, from, peer, *shared));
   auto transcript = check_init_hello(std::move(opened), hello, peer.counterpart);

@@ -30,6 +30,7 @@ struct Node::State {
   void forget_given_up(Peer& peer);
   void replace(TimePoint now, Peer& peer, const char* reason);
   void learn_kind(Peer& peer, SessionId of_peer, std::optional<std::uint64_t> counter);
+  bool stays_quiet(const Peer& peer, SessionId of_peer) const;
   bool goes_on(const Peer& peer) const;
   void complete_as_initiator(TimePoint now, Peer& peer);
   void complete_as_responder(TimePoint now, Peer& peer, const Endpoint& from,
