@@ -59,6 +59,23 @@ bool MappedFile::intact() const {
          std::cmp_greater_equal(info.st_size, bytes_.size());
 }
 
+MappedFile::Stamp MappedFile::stamp() const {
+  struct stat info{};
+  if (!descriptor_.valid() || ::fstat(descriptor_.get(), &info) != 0) return {};
+  const auto nanoseconds = [](const timespec& time) {
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+  };
+  return {info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size),
+          nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
+}
+
+void MappedFile::let_go() const {
+  void* address = const_cast<std::byte*>(bytes_.data());
+  // Locked pages are kept; these hold no secret.
+  static_cast<void>(::munlock(address, bytes_.size()));
+  static_cast<void>(::madvise(address, bytes_.size(), MADV_DONTNEED));
+}
+
 void MappedFile::unmap() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
   bytes_ = {};

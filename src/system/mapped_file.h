@@ -4,6 +4,8 @@
 #include "base/result.h"
 #include "system/descriptor.h"
 
+#include <compare>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -25,6 +27,19 @@ class MappedFile {
   ~MappedFile();
 
   ByteView bytes() const { return bytes_; }
+  /// Which file it is, and in which state: the same values, the same bytes, unless somebody set
+  /// its time back.
+  struct Stamp {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::uint64_t size = 0;
+    std::int64_t modified = 0;  // ns since 1970
+    std::int64_t changed = 0;   // its owner, mode or content
+    friend auto operator<=>(const Stamp&, const Stamp&) = default;
+  };
+  Stamp stamp() const;
+  /// Gives the memory back that reading has taken; who reads on takes it again.
+  void let_go() const;
   /// The file that is mapped still has all its bytes.
   bool intact() const;
 

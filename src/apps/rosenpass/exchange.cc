@@ -6,6 +6,7 @@
 #include "crypto/kem.h"
 #include "protocol/rosenpass/labels.h"
 #include "system/clock.h"
+#include "system/limits.h"
 
 #include <fmt/format.h>
 
@@ -18,6 +19,8 @@ namespace {
 
 /// How often failed look-ups and key deliveries are tried again, and silent addresses left.
 constexpr Duration kTickEvery = 3s;
+/// Keys of so many peers stay in memory.
+constexpr std::size_t kKeysKept = 16;
 
 const crypto::Suite& suite_of(const PeerSection& section) {
   return section.ciphertext_bytes == 156 ? crypto::suite_rosenpass_156()
@@ -58,6 +61,7 @@ Exchange::Exchange(system::Loop& loop, OwnKeyFiles own,
 Result<std::unique_ptr<Exchange>> Exchange::create(system::Loop& loop, const Config& config,
                                                    std::function<void(const std::string&)> print) {
   TRY(check_outputs(config));
+  system::raise_descriptor_limit();  // one for each key
   system::SystemRandom random;
   OwnKeyFiles own = TRY(load_own_keys({config.public_key, config.secret_key}, random));
   for (const std::string& warning : own.warnings) LOG(warn, "rosenpass", "{}", warning);
@@ -77,7 +81,7 @@ Result<> Exchange::start(const Config& config) {
                            [this](const Endpoint& from, ByteView datagram, std::size_t socket) {
                              on_datagram(from, datagram, socket);
                            }));
-  for (const PeerSection& section : config.peers) TRY(add_peer(section));
+  TRY(add_peers(config));
   resolver_ = TRY(system::Resolver::create(loop_));
   for (const auto& peer : peers_) resolve(*peer);
   tick_.arm(system::boot_now() + kTickEvery);
@@ -85,7 +89,16 @@ Result<> Exchange::start(const Config& config) {
   return {};
 }
 
-Result<> Exchange::add_peer(const PeerSection& section) {
+Result<> Exchange::add_peers(const Config& config) {
+  const std::string folder = cache_folder();
+  const DigestCache before = load_cache(folder);
+  DigestCache cache = before;
+  for (const PeerSection& section : config.peers) TRY(add_peer(section, cache));
+  if (cache != before) save_cache(folder, cache);
+  return {};
+}
+
+Result<> Exchange::add_peer(const PeerSection& section, DigestCache& cache) {
   auto peer = std::make_unique<PeerEntry>(
       PeerEntry{.section = section, .public_key = TRY(load_public_key(section.public_key))});
   rosenpass::PeerConfig config{.public_key = peer->public_key.bytes(),
@@ -96,10 +109,17 @@ Result<> Exchange::add_peer(const PeerSection& section) {
     config.output_label =
         rosenpass::output_label(section.version, section.osk_organization, section.osk_label);
   }
+  const DigestCache::Key key{peer->public_key.stamp(), section.version};
+  config.digests = cache.find(key);
+  const bool known = config.digests.has_value();
   const auto id = node_->add_peer(system::boot_now(), std::move(config));
   if (!id) return fail_with(fmt::format("{}: {}", section.public_key, text_of(id.error())));
   peer->id = *id;
   peer->pid = node_->status(*id).pid;
+  if (!known) {
+    cache.put(key, *node_->digests(*id));
+    touched_.insert(*id);
+  }
   by_id_.emplace(*id, peer.get());
   peers_.push_back(std::move(peer));
   return {};
@@ -164,11 +184,23 @@ void Exchange::settle() {
     std::visit([&](auto& e) { handle(e); }, *event);
   }
   timer_.arm(node_->next_timeout());
+  let_keys_go();
+}
+
+/// Half a megabyte of each peer's key, which the next exchange reads again. Not worth it for few.
+void Exchange::let_keys_go() {
+  if (peers_.size() > kKeysKept) {
+    for (const rosenpass::PeerId id : touched_) of(id).public_key.let_go();
+  }
+  touched_.clear();
 }
 
 void Exchange::transmit(const rosenpass::Transmit& datagram) {
   std::optional<std::size_t> socket;
-  if (datagram.peer) socket = of(*datagram.peer).socket;
+  if (datagram.peer) {
+    socket = of(*datagram.peer).socket;
+    touched_.insert(*datagram.peer);
+  }
   if (receiving_ && receiving_->first == datagram.to) socket = receiving_->second;
   const int error = ports_->send(datagram.to, datagram.bytes, socket);
   if (error == 0) return;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "apps/rosenpass/config.h"
+#include "apps/rosenpass/digest_cache.h"
 #include "apps/rosenpass/key_files.h"
 #include "apps/rosenpass/key_output.h"
 #include "apps/rosenpass/peer_addresses.h"
@@ -15,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace trellis::rosenpass_program {
@@ -55,7 +57,8 @@ class Exchange {
 
   Exchange(system::Loop& loop, OwnKeyFiles own, std::function<void(const std::string&)> print);
   Result<> start(const Config& config);
-  Result<> add_peer(const PeerSection& section);
+  Result<> add_peers(const Config& config);
+  Result<> add_peer(const PeerSection& section, DigestCache& cache);
   void resolve(PeerEntry& peer);
   void on_resolved(PeerEntry& peer, Result<std::vector<Endpoint>> addresses);
 
@@ -65,6 +68,7 @@ class Exchange {
   /// Sends what the node wants sent, takes its events, arms the timer. After every call of it.
   void settle();
   void transmit(const rosenpass::Transmit& datagram);
+  void let_keys_go();
   PeerEntry& of(rosenpass::PeerId id) { return *by_id_.at(id); }
   void handle(rosenpass::Pending& event);
   void handle(rosenpass::Proven& event);
@@ -81,6 +85,7 @@ class Exchange {
   std::optional<rosenpass::Node> node_;
   std::vector<std::unique_ptr<PeerEntry>> peers_;
   std::unordered_map<rosenpass::PeerId, PeerEntry*> by_id_;
+  std::unordered_set<rosenpass::PeerId> touched_;  // whose keys were read
   std::unique_ptr<Ports> ports_;
   std::optional<std::pair<Endpoint, std::size_t>> receiving_;  // from where, over which socket
   system::Timer timer_;
