@@ -19,7 +19,7 @@ namespace trellis::apps {
 namespace {
 
 struct WireGuardRequest {
-  std::string name;
+  WireGuardProgram::Options options;
   bool foreground = false;
 };
 
@@ -49,7 +49,7 @@ int work(const WireGuardRequest& request, std::optional<system::Daemon> daemon) 
   if (!loop) return report(loop.error());
   const auto signals = (*loop)->on_signals({SIGTERM, SIGINT}, [&](int) { (*loop)->stop(); });
   if (!signals) return report(signals.error());
-  const auto program = WireGuardProgram::create(**loop, request.name);
+  const auto program = WireGuardProgram::create(**loop, request.options);
   if (!program) return report(program.error());
   if (daemon) {
     using Errors = system::Daemon::Errors;
@@ -63,11 +63,17 @@ int run(int argc, char** argv) {
   WireGuardRequest request;
   CLI::App app("A WireGuard device in user space, configured by wg(8)");
   app.name("trellis-wg");
-  app.add_option("NAME", request.name, "Name of the interface to make")->type_name("")->required();
+  app.add_option("NAME", request.options.name, "Name of the interface to make")
+      ->type_name("")
+      ->required();
   app.add_flag("-f,--foreground", request.foreground, "Do not go to the background");
+  app.add_option("--namespace", request.options.underlay,
+                 "Network namespace, by name or path, whose network carries the encrypted packets")
+      ->type_name("NAME|PATH");
   app.set_version_flag("--version", TRELLIS_VERSION, "Print the version");
   app.footer(
       "\nExample: trellis-wg wg0 && wg setconf wg0 wg0.conf && ip link set wg0 up\n"
+      "Interfaces may be moved (`ip link set wg0 netns NAME`); the encrypted packets stay here.\n"
       "Environment: LOG_LEVEL=verbose, error (default) or silent; TRELLIS_NO_OFFLOAD=1 passes\n"
       "packets through the kernel one by one.\n"
       "Exit status: 0 after SIGTERM or when the interface was removed, 1 could not be done, 2 "

@@ -3,9 +3,14 @@
 #include "apps/offloads.h"
 #include "base/log.h"
 #include "system/clock.h"
+#include "system/network_namespace.h"
+#include "system/privileges.h"
 #include "system/secure_file.h"
 
+#include <linux/capability.h>
+
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 namespace trellis::apps {
@@ -16,6 +21,8 @@ namespace uapi = wireguard::uapi;
 constexpr const char* kSocketFolder = "/var/run/wireguard";  // where `wg` looks
 constexpr std::uint32_t kMtu = 1420;                         // 80 bytes of headers over IPv6
 constexpr Duration kUpkeep = 1s;
+// For marks, and for ports below 1024.
+constexpr std::array kCapabilitiesAtWork{CAP_NET_ADMIN, CAP_NET_BIND_SERVICE};
 
 /// 0700: who may use the socket holds the private key. One that is there stays as it is.
 Result<> make_socket_folder() {
@@ -45,31 +52,45 @@ wireguard::Tai64n WallTimestamps::next() {
 
 // ---- setting up ------------------------------------------------------------------------------
 
-WireGuardProgram::WireGuardProgram(system::Loop& loop, const std::string& name)
+WireGuardProgram::WireGuardProgram(system::Loop& loop, const Options& options)
     : loop_(loop),
-      name_(name),
-      socket_path_(std::string(kSocketFolder) + "/" + name + ".sock"),
+      options_(options),
+      socket_path_(std::string(kSocketFolder) + "/" + options.name + ".sock"),
       device_(device_config(), random_, timestamps_) {}
 
 Result<std::unique_ptr<WireGuardProgram>> WireGuardProgram::create(system::Loop& loop,
-                                                                   const std::string& name) {
-  TRY(system::check_interface_name(name));
-  std::unique_ptr<WireGuardProgram> self(new WireGuardProgram(loop, name));
+                                                                   const Options& options) {
+  TRY(system::check_interface_name(options.name));
+  std::unique_ptr<WireGuardProgram> self(new WireGuardProgram(loop, options));
   TRY(self->start());
   return self;
 }
 
 Result<> WireGuardProgram::start() {
-  routes_ = TRY(system::Routes::open());
-  tun_ = TRY(system::Tun::create(name_, tun_offloads()));
-  interface_ = TRY(routes_->interface_index(name_));
-  TRY(routes_->set_mtu(interface_, kMtu));
+  TRY(make_interface());
+  // Sockets of later ports have to be born there, too.
+  if (!options_.underlay.empty()) TRY(system::enter_network_namespace(options_.underlay));
   udp_ = TRY(system::UdpSocket::open({.offloads = udp_offloads()}));
   TRY(watch_udp());
   timer_ = TRY(loop_.timer([this] { on_timer(); }));
   upkeep_ = TRY(loop_.timer([this] { check_up(); }));
+  TRY(listen());
+  TRY(system::keep_capabilities(kCapabilitiesAtWork));
+  upkeep_.arm(system::boot_now() + kUpkeep);
+  return {};
+}
+
+Result<> WireGuardProgram::make_interface() {
+  routes_ = TRY(system::Routes::open());
+  tun_ = TRY(system::Tun::create(options_.name, tun_offloads()));
+  interface_ = TRY(routes_->interface_index(options_.name));
+  TRY(routes_->set_mtu(interface_, kMtu));
   tun_watch_ =
       TRY(loop_.watch(tun_->descriptor(), system::Ready::Read, [this] { on_tun_readable(); }));
+  return {};
+}
+
+Result<> WireGuardProgram::listen() {
   TRY(make_socket_folder());
   control_ = TRY(system::IpcServer::listen(
       loop_,
@@ -78,7 +99,6 @@ Result<> WireGuardProgram::start() {
        .terminator = "\n\n",
        .request_bytes_max = uapi::kRequestBytesMax},
       [this](const system::IpcCaller&, std::string_view request) { return answer(request); }));
-  upkeep_.arm(system::boot_now() + kUpkeep);
   return {};
 }
 
@@ -167,13 +187,14 @@ bool WireGuardProgram::bind(std::uint16_t port) {
 
 void WireGuardProgram::check_up() {
   if (!system::file_exists(socket_path_)) return end("the control socket was removed");
-  // Padding stops at the MTU, which people change while we run.
+  // Padding stops at the MTU, which people change while we run. Of an interface that was moved into
+  // another network namespace it is not known: the last one stays.
   if (const auto mtu = routes_->mtu(interface_)) device_.set_mtu(*mtu);
   upkeep_.arm(system::boot_now() + kUpkeep);
 }
 
 void WireGuardProgram::end(const char* why) {
-  LOG(info, "trellis-wg", "{} is stopped: {}", name_, why);
+  LOG(info, "trellis-wg", "{} is stopped: {}", options_.name, why);
   tun_watch_.reset();
   udp4_watch_.reset();
   udp6_watch_.reset();

@@ -31,19 +31,27 @@ class WallTimestamps final : public wireguard::TimestampSource {
 /// its control socket by `wg`. It ends when the interface or the control socket is removed.
 class WireGuardProgram {
  public:
+  struct Options {
+    std::string name;        // of the interface
+    std::string underlay{};  // network namespace of the UDP socket, by name or path; "": this one
+  };
+
   /// Makes interface, control socket and UDP socket; nothing is left behind on failure. `loop` must
-  /// outlive the result, and is stopped when the device ends.
+  /// outlive the result, and is stopped when the device ends. Enters the namespace of the UDP
+  /// socket and gives up all capabilities that are not needed any more, both for good.
   static Result<std::unique_ptr<WireGuardProgram>> create(system::Loop& loop,
-                                                          const std::string& name);
+                                                          const Options& options);
 
   WireGuardProgram(const WireGuardProgram&) = delete;
   WireGuardProgram& operator=(const WireGuardProgram&) = delete;
   ~WireGuardProgram() = default;
 
  private:
-  WireGuardProgram(system::Loop& loop, const std::string& name);
+  WireGuardProgram(system::Loop& loop, const Options& options);
 
   Result<> start();
+  Result<> make_interface();
+  Result<> listen();
   Result<> watch_udp();
   void on_tun_readable();
   void on_udp_readable(IpAddress::Family family);
@@ -58,7 +66,7 @@ class WireGuardProgram {
   void end(const char* why);
 
   system::Loop& loop_;
-  const std::string name_;
+  const Options options_;
   const std::string socket_path_;
   system::SystemRandom random_;
   WallTimestamps timestamps_;
