@@ -53,7 +53,7 @@ def test_the_tunnel_carries_and_wg_shows_it(ours, theirs, we_begin, family, psk)
         assert before <= peer.latest_handshake <= int(time.time()) + 1
         assert peer.persistent_keepalive == 0
     our_view, their_view = ours.peer(theirs), theirs.peer(ours)
-    # Eight series of five pings, and their answers: more than 40 * (1372 + 28) / 2 bytes each way.
+    # Eight series of six pings, and their answers: more than 40 * (1372 + 28) / 2 bytes each way.
     assert our_view.sent > 28000 and our_view.received > 28000
     # A keepalive may be under way between the two readings.
     assert abs(our_view.sent - their_view.received) <= 64
