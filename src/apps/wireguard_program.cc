@@ -42,6 +42,11 @@ wireguard::Config device_config() {
   return config;
 }
 
+void tell(const wireguard::SessionEstablished& session) {
+  LOG(debug, "trellis-wg", "session established peer={} initiator={}",
+      static_cast<std::uint32_t>(session.peer), session.role == wireguard::Role::Initiator);
+}
+
 }  // namespace
 
 wireguard::Tai64n WallTimestamps::next() {
@@ -131,11 +136,7 @@ void WireGuardProgram::on_timer() {
 void WireGuardProgram::settle() {
   pump_.flush(device_, *udp_);
   while (const auto event = device_.poll_event()) {
-    if (const auto* established = std::get_if<wireguard::SessionEstablished>(&*event)) {
-      LOG(debug, "trellis-wg", "session established peer={} initiator={}",
-          static_cast<std::uint32_t>(established->peer),
-          established->role == wireguard::Role::Initiator);
-    }
+    if (const auto* session = std::get_if<wireguard::SessionEstablished>(&*event)) tell(*session);
   }
   timer_.arm(device_.next_timeout());
 }

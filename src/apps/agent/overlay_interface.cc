@@ -24,17 +24,7 @@ Result<std::unique_ptr<OverlayInterface>> OverlayInterface::open(system::Loop& l
   TRY(self->check_overlaps());
   // What keeps the packets of a killed predecessor in stays if we cannot take its place.
   self->remove_guards_ = TRY(self->routes_.guards(self->options_.name)).empty();
-  self->retry_ = TRY(loop.timer([&loop, raw = self.get()] {
-    if (const auto made = raw->make(loop); !made) {
-      raw->tun_.reset();
-      raw->warnings_.set(kTopic, made.error().message);
-      raw->retry_.arm(system::boot_now() + kRetry);
-      return;
-    }
-    raw->warnings_.clear(kTopic);
-    LOG(warn, "trellisd", "the interface {} had disappeared and was made again",
-        raw->options_.name);
-  }));
+  self->retry_ = TRY(loop.timer([&loop, raw = self.get()] { raw->make_again(loop); }));
   TRY(self->make(loop));
   self->remove_guards_ = true;
   return self;
@@ -66,6 +56,17 @@ Result<> OverlayInterface::check_overlaps() {
         network.to_string(), foreign.front().prefix.to_string()));
   }
   return {};
+}
+
+void OverlayInterface::make_again(system::Loop& loop) {
+  if (const auto made = make(loop); !made) {
+    tun_.reset();
+    warnings_.set(kTopic, made.error().message);
+    retry_.arm(system::boot_now() + kRetry);
+    return;
+  }
+  warnings_.clear(kTopic);
+  LOG(warn, "trellisd", "the interface {} had disappeared and was made again", options_.name);
 }
 
 Result<> OverlayInterface::make(system::Loop& loop) {

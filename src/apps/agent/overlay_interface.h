@@ -53,6 +53,7 @@ class OverlayInterface {
         readable_(std::move(readable)) {}
   Result<> check_overlaps();
   Result<> make(system::Loop& loop);
+  void make_again(system::Loop& loop);
 
   system::Routes routes_;
   Options options_;
