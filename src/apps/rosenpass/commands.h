@@ -33,6 +33,7 @@ struct Request {
   bool force = false;              // -f
   SecretForm form = SecretForm::Rust;
   std::string log_level;  // --log-level, -v, -q; nothing: as the configuration says
+  double max_load = 10;   // percent of a core that strangers may cost
 };
 
 /// `words` are those behind the program's name. The error says what is wrong and where help is.

@@ -59,6 +59,7 @@ Exchange::Exchange(system::Loop& loop, OwnKeyFiles own,
     : loop_(loop), own_(std::move(own)), print_(std::move(print)) {}
 
 Result<std::unique_ptr<Exchange>> Exchange::create(system::Loop& loop, const Config& config,
+                                                   Options options,
                                                    std::function<void(const std::string&)> print) {
   TRY(check_outputs(config));
   system::raise_descriptor_limit();  // one for each key
@@ -66,15 +67,13 @@ Result<std::unique_ptr<Exchange>> Exchange::create(system::Loop& loop, const Con
   OwnKeyFiles own = TRY(load_own_keys({config.public_key, config.secret_key}, random));
   for (const std::string& warning : own.warnings) LOG(warn, "rosenpass", "{}", warning);
   auto exchange = std::unique_ptr<Exchange>(new Exchange(loop, std::move(own), std::move(print)));
-  TRY(exchange->start(config));
+  TRY(exchange->start(config, options));
   return exchange;
 }
 
-Result<> Exchange::start(const Config& config) {
-  auto node = rosenpass::Node::create(crypto::suite_rosenpass(),
-                                      {own_.public_key.bytes(), own_.secret_key.clone()}, random_);
-  CHECK(node.has_value());  // the files have the right sizes
-  node_ = *std::move(node);
+Result<> Exchange::start(const Config& config, Options options) {
+  service_ = TRY(rosenpass::Service::create_over(own_.public_key.bytes(), own_.secret_key.clone(),
+                                                 random_, {.work_factor = options.work_factor}));
   timer_ = TRY(loop_.timer([this] { on_timer(); }));
   tick_ = TRY(loop_.timer([this] { on_tick(); }));
   ports_ = TRY(Ports::open(loop_, config.listen,
@@ -112,12 +111,12 @@ Result<> Exchange::add_peer(const PeerSection& section, DigestCache& cache) {
   const DigestCache::Key key{peer->public_key.stamp(), section.version};
   config.digests = cache.find(key);
   const bool known = config.digests.has_value();
-  const auto id = node_->add_peer(system::boot_now(), std::move(config));
+  const auto id = service_->add_peer(system::boot_now(), std::move(config));
   if (!id) return fail_with(fmt::format("{}: {}", section.public_key, text_of(id.error())));
   peer->id = *id;
-  peer->pid = node_->status(*id).pid;
+  peer->pid = service_->status(*id).pid;
   if (!known) {
-    cache.put(key, *node_->digests(*id));
+    cache.put(key, *service_->node().digests(*id));
     touched_.insert(*id);
   }
   by_id_.emplace(*id, peer.get());
@@ -142,19 +141,19 @@ void Exchange::on_resolved(PeerEntry& peer, Result<std::vector<Endpoint>> addres
     return;
   }
   peer.addresses.set_resolved(*std::move(addresses));
-  node_->set_path(system::boot_now(), peer.id, peer.addresses.current());
+  service_->set_path(system::boot_now(), peer.id, peer.addresses.current());
   on_timer();  // begins at once
 }
 
 void Exchange::on_datagram(const Endpoint& from, ByteView datagram, std::size_t socket) {
   receiving_.emplace(from, socket);
-  node_->handle_datagram(system::boot_now(), from, datagram);
+  service_->handle_datagram(system::boot_now(), from, datagram);
   settle();
   receiving_.reset();
 }
 
 void Exchange::on_timer() {
-  node_->handle_timeout(system::boot_now());
+  service_->handle_timeout(system::boot_now());
   settle();
 }
 
@@ -165,11 +164,11 @@ void Exchange::on_tick() {
       const rosenpass::OutputKey key = std::exchange(peer->unset, std::nullopt)->clone();
       give_to_wireguard(*peer, key);
     }
-    const rosenpass::PeerStatus status = node_->status(peer->id);
+    const rosenpass::PeerStatus status = service_->status(peer->id);
     const bool heard = status.heard && now - *status.heard < 10 * kTickEvery;
     if (status.current || heard) continue;
     if (peer->addresses.try_next()) {
-      node_->set_path(now, peer->id, peer->addresses.current());
+      service_->set_path(now, peer->id, peer->addresses.current());
     } else if (!peer->addresses.current()) {
       resolve(*peer);
     }
@@ -179,11 +178,9 @@ void Exchange::on_tick() {
 }
 
 void Exchange::settle() {
-  while (auto datagram = node_->poll_transmit()) transmit(*datagram);
-  while (auto event = node_->poll_event()) {
-    std::visit([&](auto& e) { handle(e); }, *event);
-  }
-  timer_.arm(node_->next_timeout());
+  while (auto datagram = service_->poll_transmit()) transmit(*datagram);
+  while (auto change = service_->poll_key()) on_key(*change);
+  timer_.arm(service_->next_timeout());
   let_keys_go();
 }
 
@@ -208,34 +205,11 @@ void Exchange::transmit(const rosenpass::Transmit& datagram) {
       system::errno_text(error));
 }
 
-void Exchange::handle(rosenpass::Pending& event) {
-  PeerEntry& peer = of(event.peer);
+void Exchange::on_key(const rosenpass::Service::KeyChange& change) {
+  PeerEntry& peer = of(change.peer);
   if (receiving_) peer.socket = receiving_->second;
-  peer.pending.emplace(Pending{event.exchange, std::move(event.osk)});
-}
-
-void Exchange::handle(rosenpass::Proven& event) {
-  PeerEntry& peer = of(event.peer);
-  if (!peer.pending || peer.pending->exchange != event.exchange) return;
-  hand_out(peer, peer.pending->key, KeyReason::Exchanged);
-  peer.pending.reset();
-}
-
-void Exchange::handle(rosenpass::Accepted& event) {
-  PeerEntry& peer = of(event.peer);
-  if (receiving_) peer.socket = receiving_->second;
-  peer.addresses.set_heard(event.from);
-  node_->set_path(system::boot_now(), event.peer, event.from);
-  hand_out(peer, event.osk, KeyReason::Exchanged);
-}
-
-void Exchange::handle(rosenpass::Released& event) {
-  PeerEntry& peer = of(event.peer);
-  if (peer.pending && peer.pending->exchange == event.exchange) peer.pending.reset();
-}
-
-void Exchange::handle(rosenpass::Expired& event) {
-  PeerEntry& peer = of(event.peer);
+  if (const auto from = service_->heard_from(change.peer)) peer.addresses.set_heard(*from);
+  if (change.key) return hand_out(peer, *change.key, KeyReason::Exchanged);
   const auto random =
       rosenpass::OutputKey::make([&](std::span<std::byte, 32> target) { random_.fill(target); });
   hand_out(peer, random, KeyReason::Stale);

@@ -6,7 +6,7 @@
 #include "apps/rosenpass/key_output.h"
 #include "apps/rosenpass/peer_addresses.h"
 #include "apps/rosenpass/ports.h"
-#include "protocol/rosenpass/node.h"
+#include "protocol/rosenpass/service.h"
 #include "system/loop.h"
 #include "system/random.h"
 #include "system/resolver.h"
@@ -21,8 +21,8 @@
 
 namespace trellis::rosenpass_program {
 
-/// What `rosenpass exchange` does, between a node and the world: sockets, names, key files and
-/// WireGuard.
+/// What `rosenpass exchange` does, between the protocol and the world: sockets, names, key files
+/// and WireGuard.
 ///
 /// A key is handed out when the other end is known to have it: as responder with InitConf, as
 /// initiator with its acknowledgement (stock Rust does not wait for that). The key before stays in
@@ -31,7 +31,11 @@ class Exchange {
  public:
   /// Reads all keys, opens all ports. `print` gets each line for standard output. `loop` must
   /// outlive the result.
+  struct Options {
+    double work_factor = 1;  // see rosenpass::Service
+  };
   static Result<std::unique_ptr<Exchange>> create(system::Loop& loop, const Config& config,
+                                                  Options options,
                                                   std::function<void(const std::string&)> print);
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
@@ -40,10 +44,6 @@ class Exchange {
   std::vector<Endpoint> local() const { return ports_->local(); }
 
  private:
-  struct Pending {
-    rosenpass::ExchangeId exchange;
-    rosenpass::OutputKey key;
-  };
   struct PeerEntry {
     PeerSection section;
     system::MappedFile public_key;
@@ -51,12 +51,11 @@ class Exchange {
     rosenpass::PeerHash pid{};
     PeerAddresses addresses{};
     std::optional<std::size_t> socket{};          // over which the peer was heard
-    std::optional<Pending> pending{};             // not known yet to the other end
     std::optional<rosenpass::OutputKey> unset{};  // WireGuard, or the command, did not take it
   };
 
   Exchange(system::Loop& loop, OwnKeyFiles own, std::function<void(const std::string&)> print);
-  Result<> start(const Config& config);
+  Result<> start(const Config& config, Options options);
   Result<> add_peers(const Config& config);
   Result<> add_peer(const PeerSection& section, DigestCache& cache);
   void resolve(PeerEntry& peer);
@@ -65,16 +64,12 @@ class Exchange {
   void on_datagram(const Endpoint& from, ByteView datagram, std::size_t socket);
   void on_timer();
   void on_tick();
-  /// Sends what the node wants sent, takes its events, arms the timer. After every call of it.
+  /// Sends what the protocol wants sent, takes its keys, arms the timer. After every call of it.
   void settle();
   void transmit(const rosenpass::Transmit& datagram);
   void let_keys_go();
   PeerEntry& of(rosenpass::PeerId id) { return *by_id_.at(id); }
-  void handle(rosenpass::Pending& event);
-  void handle(rosenpass::Proven& event);
-  void handle(rosenpass::Accepted& event);
-  void handle(rosenpass::Released& event);
-  void handle(rosenpass::Expired& event);
+  void on_key(const rosenpass::Service::KeyChange& change);
   void hand_out(PeerEntry& peer, const rosenpass::OutputKey& key, KeyReason reason);
   void give_to_wireguard(PeerEntry& peer, const rosenpass::OutputKey& key);
 
@@ -82,7 +77,7 @@ class Exchange {
   OwnKeyFiles own_;
   std::function<void(const std::string&)> print_;
   system::SystemRandom random_;
-  std::optional<rosenpass::Node> node_;
+  std::optional<rosenpass::Service> service_;
   std::vector<std::unique_ptr<PeerEntry>> peers_;
   std::unordered_map<rosenpass::PeerId, PeerEntry*> by_id_;
   std::unordered_set<rosenpass::PeerId> touched_;  // whose keys were read

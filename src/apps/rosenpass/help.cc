@@ -30,6 +30,8 @@ Options:
       --log-level LEVEL  trace, debug, info, warn, error or off
   -v, --verbose          As --log-level info
   -q, --quiet            As --log-level error
+      --max-load PERCENT Of a core, that exchanges begun from unknown addresses may take
+                         [default: 10]
   -h, --help             Print help
   -V, --version          Print the version
 )";

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <optional>
 #include <string_view>
 
@@ -64,6 +65,17 @@ class Scanner {
   std::size_t next_ = 0;
 };
 
+Result<bool> take_max_load(Scanner& words, Request& request) {
+  std::string text;
+  if (!TRY(words.option("", "--max-load", text))) return false;
+  int percent = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), percent);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (!whole || percent < 1 || percent > 100'000) return usage("--max-load is a number from 1 on");
+  request.max_load = percent;
+  return true;
+}
+
 /// Options that stand anywhere before the words of the command.
 Result<bool> take_common(Scanner& words, Request& request) {
   if (words.flag("-v", "--verbose")) {
@@ -74,7 +86,8 @@ Result<bool> take_common(Scanner& words, Request& request) {
     request.log_level = "error";
     return true;
   }
-  return words.option("", "--log-level", request.log_level);
+  if (TRY(words.option("", "--log-level", request.log_level))) return true;
+  return take_max_load(words, request);
 }
 
 Result<bool> take_form(Scanner& words, Request& request) {

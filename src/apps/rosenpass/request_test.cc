@@ -36,6 +36,7 @@ TEST(Request, IsReadFromTheWordsOfRosenpass) {
   EXPECT_TRUE(keys.force);
   EXPECT_FALSE(of({"gen-keys", "f"}).force);
 
+  EXPECT_EQ(of({"--max-load", "50", "man"}).max_load, 50);
   const Request old = of({"keygen", "private-key", "s", "public-key", "p"});
   EXPECT_EQ(old.command, Command::GenKeys);
   EXPECT_EQ(old.secret_key, "s");
@@ -61,7 +62,9 @@ TEST(Request, IsRefusedWithAWordAboutHelp) {
                                                 {"validate"},
                                                 {"rp", "frob"},
                                                 {"rp", "genkey"},
-                                                {"keygen", "frob", "x"}}) {
+                                                {"keygen", "frob", "x"},
+                                                {"--max-load", "0", "man"},
+                                                {"--max-load", "x", "man"}}) {
     const auto request = parse_request(words);
     ASSERT_FALSE(request) << (words.empty() ? "" : words[0]);
     EXPECT_NE(request.error().message.find("trellis-rosenpass help"), std::string::npos);

@@ -67,7 +67,8 @@ int exchange(const Request& request, const ParsedConfig& parsed, const Tunnel* t
     std::fprintf(stdout, "%s\n", line.c_str());
     std::fflush(stdout);
   };
-  const auto running = Exchange::create(**loop, parsed.config, print_line);
+  const auto running =
+      Exchange::create(**loop, parsed.config, {.work_factor = request.max_load / 10}, print_line);
   if (!running) return report(running.error());
   for (const Endpoint& local : (*running)->local()) {
     LOG(info, "rosenpass", "listening at={}", local.to_string());

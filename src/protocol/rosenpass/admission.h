@@ -10,7 +10,7 @@ namespace trellis::rosenpass {
 /// A budget of work that fills with time: a share of one core, with a burst.
 class WorkBudget {
  public:
-  /// `share`: of a core, in (0, 1]; `burst`: the most that can be saved up. Starts full.
+  /// `share`: of a core, more than 0; `burst`: the most that can be saved up. Starts full.
   WorkBudget(double share, Duration burst) : share_(share), burst_(burst), saved_(burst) {}
 
   /// Whether so much may be spent now.
@@ -55,21 +55,33 @@ constexpr Duration kPathBurst = 20ms;
 constexpr double kPathsShare = 0.6;
 constexpr Duration kPathsBurst = 200ms;
 
-/// What one peer's datagrams may cost us.
+inline WorkBudget path_budget(double factor) { return {factor * kPathShare, kPathBurst}; }
+
+/// What one peer's datagrams may cost us. `factor`: of the shares above.
 struct PeerBudgets {
-  WorkBudget path{kPathShare, kPathBurst};
-  WorkBudget elsewhere{kElsewhereShare, kElsewhereBurst};
-  WorkBudget proven{kElsewhereShare, kElsewhereBurst};  // the same, where a cookie was brought
+  explicit PeerBudgets(double factor)
+      : path(path_budget(factor)),
+        elsewhere(factor * kElsewhereShare, kElsewhereBurst),
+        proven(factor * kElsewhereShare, kElsewhereBurst),
+        resp_hello(factor * kPathShare, kPathBurst) {}
+  WorkBudget path;
+  WorkBudget elsewhere;
+  WorkBudget proven;  // the same, where a cookie was brought
   /// RespHello for a running exchange: its session id must be known, so this is for who listens.
-  WorkBudget resp_hello{kPathShare, kPathBurst};
+  WorkBudget resp_hello;
 };
 
 struct NodeBudgets {
-  WorkBudget strangers{kStrangersShare, kStrangersBurst};
-  WorkBudget paths{kPathsShare, kPathsBurst};
-  WorkBudget proven{kProvenShare, kProvenBurst};
+  explicit NodeBudgets(double factor)
+      : strangers(factor * kStrangersShare, kStrangersBurst),
+        paths(factor * kPathsShare, kPathsBurst),
+        proven(factor * kProvenShare, kProvenBurst),
+        neighbours(kNeighbours, WorkBudget(factor * kNeighboursShare, kNeighboursBurst)) {}
+  WorkBudget strangers;
+  WorkBudget paths;
+  WorkBudget proven;
   WorkBudget cookie_replies{kCookieRepliesShare, kCookieRepliesBurst};
-  std::vector<WorkBudget> neighbours{kNeighbours, WorkBudget{kNeighboursShare, kNeighboursBurst}};
+  std::vector<WorkBudget> neighbours;
 };
 
 }  // namespace trellis::rosenpass

@@ -20,17 +20,22 @@ Node::Node(Node&&) noexcept = default;
 Node& Node::operator=(Node&&) noexcept = default;
 Node::~Node() = default;
 
-Node::State::State(const crypto::Suite& suite, OwnKeys keys, Random& source)
-    : own_key(keys.public_key), secret_key(std::move(keys.secret_key)), random(&source) {
+Node::State::State(const crypto::Suite& suite, OwnKeys keys, Random& source, double factor)
+    : own_key(keys.public_key),
+      secret_key(std::move(keys.secret_key)),
+      random(&source),
+      work_factor(factor),
+      budgets(factor) {
   dialects.push_back(
       Identity{&suite, Layout(suite), StaticPublicKey(own_key), secret_key.expose()});
 }
 
-Expected<Node, NodeError> Node::create(const crypto::Suite& suite, OwnKeys keys, Random& random) {
+Expected<Node, NodeError> Node::create(const crypto::Suite& suite, OwnKeys keys, Random& random,
+                                       double work_factor) {
   const crypto::KemSizes sizes = suite.static_kem->sizes();
   if (keys.public_key.size() != sizes.public_key) return fail(NodeError::WrongPublicKeySize);
   if (keys.secret_key.size() != sizes.secret_key) return fail(NodeError::WrongSecretKeySize);
-  return Node(std::make_unique<State>(suite, std::move(keys), random));
+  return Node(std::make_unique<State>(suite, std::move(keys), random, work_factor));
 }
 
 const PeerHash& Node::own_pid() const { return state_->dialects.front().own.pid; }
@@ -62,7 +67,8 @@ Expected<PeerId, NodeError> Node::add_peer(TimePoint now, PeerConfig config) {
                                   .configured_kind = config.kind,
                                   .path = config.path,
                                   .exchange_since = now,
-                                  .trying_since = now});
+                                  .trying_since = now,
+                                  .budgets = PeerBudgets(state.work_factor)});
   Peer& peer = *owned;
   state.peers.emplace(id, std::move(owned));
   state.by_pid.emplace(key.pid, id);
@@ -241,14 +247,15 @@ const Peer* Node::State::find(PeerId id) const {
 
 void Node::State::count_path(const std::optional<Endpoint>& path, int change) {
   if (!path) return;
-  LivePath& live = live_paths[*path];
+  LivePath& live =
+      live_paths.try_emplace(*path, LivePath{0, path_budget(work_factor)}).first->second;
   live.peers += change;
   CHECK(live.peers >= 0);
   if (live.peers == 0) {
     live_paths.erase(*path);
     return;
   }
-  live.budget.resize(std::min(kPathsShare, kPathShare * live.peers),
+  live.budget.resize(work_factor * std::min(kPathsShare, kPathShare * live.peers),
                      std::min(kPathsBurst, kPathBurst * live.peers));
 }
 

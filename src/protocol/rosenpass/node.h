@@ -13,7 +13,8 @@
 namespace trellis::rosenpass {
 
 struct PeerConfig {
-  ByteView public_key;  // stays with the caller, until the peer is gone or is given another place
+  ByteView public_key =
+      {};  // stays with the caller, until the peer is gone or is given another place
   ExchangePsk psk = ExchangePsk::zero();
   std::optional<Endpoint> path = std::nullopt;  // without one we answer, and begin nothing
   PeerKind kind = PeerKind::Trellis;
@@ -39,8 +40,10 @@ enum class NodeError {
 /// `poll_event` after every call that may fill them, which are all that take `now`.
 class Node {
  public:
-  /// `suite`, `random` and the bytes of the public key must outlive the node.
-  static Expected<Node, NodeError> create(const crypto::Suite& suite, OwnKeys keys, Random& random);
+  /// `suite`, `random` and the bytes of the public key must outlive the node. `work_factor`: of the
+  /// budgets for InitHello; 1 is a tenth of a core for strangers.
+  static Expected<Node, NodeError> create(const crypto::Suite& suite, OwnKeys keys, Random& random,
+                                          double work_factor = 1);
   Node(Node&&) noexcept;
   Node& operator=(Node&&) noexcept;
   Node(const Node&) = delete;

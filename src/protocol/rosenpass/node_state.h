@@ -11,7 +11,7 @@ namespace trellis::rosenpass {
 
 /// The inside of a node: all peers, and what they share.
 struct Node::State {
-  State(const crypto::Suite& suite, OwnKeys keys, Random& random);
+  State(const crypto::Suite& suite, OwnKeys keys, Random& random, double work_factor);
 
   // node.cc: peers and paths
   const Identity* speak(Dialect dialect);
@@ -77,6 +77,7 @@ struct Node::State {
   SecretBuffer secret_key;
   std::deque<Identity> dialects;  // the first is V02 in the node's own suite; none ever moves
   Random* random;
+  double work_factor;
   std::uint32_t last_peer = 0;
   std::uint64_t exchanges = 0;
 
@@ -88,7 +89,7 @@ struct Node::State {
   /// An address that is the live path of some peers (of many, if it is a relay's).
   struct LivePath {
     int peers = 0;
-    WorkBudget budget{kPathShare, kPathBurst};
+    WorkBudget budget;
   };
   std::unordered_map<Endpoint, LivePath> live_paths;
   NodeBudgets budgets;

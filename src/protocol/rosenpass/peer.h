@@ -85,7 +85,7 @@ struct Peer {
   std::optional<TimePoint> heard = std::nullopt;  // a fresh and authentic message, of any protocol
   std::optional<HeldCookie> cookie = std::nullopt;     // the last that it asked us to bring
   std::optional<CookieKey> cookie_key = std::nullopt;  // with which it seals them, once needed
-  PeerBudgets budgets = {};
+  PeerBudgets budgets;
   PeerStatus counters = {};  // only its counters and its last drop are kept here
   std::optional<TimePoint> deadline = std::nullopt;  // as the node has it in its order of deadlines
 
