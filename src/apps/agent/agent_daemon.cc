@@ -45,6 +45,11 @@ class WipedAtEnd {
   Json& request_;
 };
 
+/// Of what nobody waits for.
+void warn_of(const Result<>& done) {
+  if (!done) LOG(warn, "trellisd", "{}", done.error().message);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<AgentDaemon>> AgentDaemon::create(system::Loop& loop, Options options) {
@@ -202,9 +207,7 @@ Result<> AgentDaemon::start_agent(std::optional<SecretBuffer> setup_key) {
     if (network_->registered) return;
     NetworkFile network = *network_;
     network.registered = true;
-    if (const auto saved = save_network(network); !saved) {
-      LOG(warn, "trellisd", "{}", saved.error().message);
-    }
+    warn_of(save_network(network));
   };
   callbacks.logged_out = [this](const std::optional<std::string>& error) {
     left_ = mesh::LoggedOut{error};
@@ -251,14 +254,10 @@ void AgentDaemon::finish_log_out() {
                      " (trellis logout --force leaves all the same)";
     LOG(warn, "trellisd", "{}", log_out_error_);
     // The line is closed for good after a logout: begin again, as a member still.
-    if (const auto started = start_agent(std::nullopt); !started) {
-      LOG(error, "trellisd", "{}", started.error().message);
-    }
+    warn_of(start_agent(std::nullopt));
     return;
   }
-  if (const auto forgotten = forget_network(); !forgotten) {
-    LOG(warn, "trellisd", "{}", forgotten.error().message);
-  }
+  warn_of(forget_network());
   LOG(info, "trellisd", "left the network");
 }
 

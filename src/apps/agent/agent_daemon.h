@@ -35,6 +35,7 @@ class AgentDaemon {
   static Result<std::unique_ptr<AgentDaemon>> create(system::Loop& loop, Options options);
   AgentDaemon(const AgentDaemon&) = delete;
   AgentDaemon& operator=(const AgentDaemon&) = delete;
+  ~AgentDaemon() = default;
 
   /// Tries server and paths anew. [SIGHUP]
   void retry_now();

@@ -175,7 +175,7 @@ void MeshAgent::handle(const mesh::Connect&) {
   options.host = network_.server.host;
   options.port = network_.server.port;
   stream_takes_ = false;
-  stream_ = system::Stream::connect(loop_, *resolver_, *tls_, options, std::move(events));
+  stream_ = system::Stream::connect(loop_, *resolver_, tls_, options, std::move(events));
 }
 
 void MeshAgent::on_stream_closed(const std::string& why) {
@@ -249,6 +249,7 @@ void MeshAgent::open_names() {
 /// Where peers can reach this host: its addresses, without those of the VPN.
 void MeshAgent::publish_addresses() {
   std::vector<Prefix> overlay;
+  overlay.reserve(addresses_.size());
   for (const InterfaceAddress& address : addresses_) overlay.push_back(address.network());
   std::vector<Endpoint> endpoints;
   for (const IpAddress& address :
