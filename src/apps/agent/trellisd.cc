@@ -53,6 +53,11 @@ void open_secret_dump() {
 void open_secret_dump() {}
 #endif
 
+void reload_peers(StaticAgent& agent) {
+  const auto done = agent.reload();
+  if (!done) LOG(warn, "trellisd", "nothing was changed: {}", done.error().message);
+}
+
 int run(const CommandLine& line, std::optional<system::Daemon> daemon) {
   // Not before the fork: a child does not inherit locks of memory.
   for (const std::string& missing : system::harden_process()) {
@@ -92,11 +97,7 @@ int run(const CommandLine& line, std::optional<system::Daemon> daemon) {
   }
   auto agent = StaticAgent::create(**loop, line.agent);
   if (!agent) return report(agent.error());
-  return run_loop(*agent, [raw = agent->get()] {
-    if (const auto done = raw->reload(); !done) {
-      LOG(warn, "trellisd", "nothing was changed: {}", done.error().message);
-    }
-  });
+  return run_loop(*agent, [raw = agent->get()] { reload_peers(*raw); });
 }
 
 }  // namespace
