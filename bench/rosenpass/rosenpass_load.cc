@@ -3,6 +3,7 @@
 //
 //   trellis_bench_rosenpass keys FOLDER COUNT          key pairs, kept from run to run
 //   trellis_bench_rosenpass initiate FOLDER COUNT PUBLIC_KEY ADDRESS SECONDS
+//   trellis_bench_rosenpass until FOLDER PUBLIC_KEY ADDRESS SECONDS
 //   trellis_bench_rosenpass respond FOLDER COUNT PUBLIC_KEY ADDRESS SECONDS
 //   trellis_bench_rosenpass noise PUBLIC_KEY ADDRESS RATE SECONDS KIND    (KIND: mac, hello)
 //   trellis_bench_rosenpass engine COUNT
@@ -34,7 +35,7 @@
 namespace trellis::rosenpass {
 namespace {
 
-constexpr Duration kPatience = 1s;  // then an exchange is begun anew
+constexpr Duration kPatience = 5s;  // then an exchange is begun anew
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "trellis_bench_rosenpass: %s\n", what.c_str());
@@ -184,6 +185,29 @@ int initiate(const std::string& folder, std::size_t count, const std::string& pu
   return 0;
 }
 
+/// One initiator that asks every few milliseconds until it is answered. Then ends.
+int ask_until_answered(const std::string& folder, const std::string& public_key, const Endpoint& to,
+                       double seconds) {
+  system::SystemRandom random;
+  const auto theirs =
+      need(system::MappedFile::open(public_key, suite().static_kem->sizes().public_key));
+  const Counterpart responder{StaticPublicKey(theirs.bytes()), ExchangePsk::zero()};
+  Initiator end(load_pair(folder, 0), responder, to, random);
+  const TimePoint start = system::boot_now();
+  const auto life = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+  for (TimePoint now = start; now - start < life; now = system::boot_now()) {
+    end.begin(now);
+    for (int i = 0; i < 10; ++i) {
+      if (end.proceed(now)) {
+        fmt::print("{{\"answered\": true}}\n");
+        return 0;
+      }
+      std::this_thread::sleep_for(1ms);
+    }
+  }
+  die("no answer");
+}
+
 /// Waits for one exchange with each of `count` ends; prints how many came.
 int respond(const std::string& folder, std::size_t count, const std::string& public_key,
             const Endpoint& at, double seconds) {
@@ -330,6 +354,9 @@ int run(const std::vector<std::string>& words) {
   if (command == "engine" && words.size() == 2) return run_engine(count(1));
   if (command == "noise" && words.size() == 6) {
     return make_noise(words[1], address_of(words[2]), number(3), number(4), words[5]);
+  }
+  if (command == "until" && words.size() == 5) {
+    return ask_until_answered(words[1], words[2], address_of(words[3]), number(4));
   }
   if ((command == "initiate" || command == "respond") && words.size() == 6) {
     const auto work = command == "initiate" ? &initiate : &respond;

@@ -77,9 +77,10 @@ Result<> Exchange::start(const Config& config, Options options) {
   timer_ = TRY(loop_.timer([this] { on_timer(); }));
   tick_ = TRY(loop_.timer([this] { on_tick(); }));
   ports_ = TRY(Ports::open(loop_, config.listen,
-                           [this](const Endpoint& from, ByteView datagram, std::size_t socket) {
-                             on_datagram(from, datagram, socket);
-                           }));
+                           {[this](const Endpoint& from, ByteView datagram, std::size_t socket) {
+                              on_datagram(from, datagram, socket);
+                            },
+                            [this] { settle(); }}));
   TRY(add_peers(config));
   resolver_ = TRY(system::Resolver::create(loop_));
   for (const auto& peer : peers_) resolve(*peer);
@@ -148,7 +149,7 @@ void Exchange::on_resolved(PeerEntry& peer, Result<std::vector<Endpoint>> addres
 void Exchange::on_datagram(const Endpoint& from, ByteView datagram, std::size_t socket) {
   receiving_.emplace(from, socket);
   service_->handle_datagram(system::boot_now(), from, datagram);
-  settle();
+  drain();
   receiving_.reset();
 }
 
@@ -177,9 +178,13 @@ void Exchange::on_tick() {
   settle();
 }
 
-void Exchange::settle() {
+void Exchange::drain() {
   while (auto datagram = service_->poll_transmit()) transmit(*datagram);
   while (auto change = service_->poll_key()) on_key(*change);
+}
+
+void Exchange::settle() {
+  drain();
   timer_.arm(service_->next_timeout());
   let_keys_go();
 }

@@ -64,7 +64,9 @@ class Exchange {
   void on_datagram(const Endpoint& from, ByteView datagram, std::size_t socket);
   void on_timer();
   void on_tick();
-  /// Sends what the protocol wants sent, takes its keys, arms the timer. After every call of it.
+  /// Sends what the protocol wants sent, and takes its keys. After every call of it.
+  void drain();
+  /// The same, and arms the timer.
   void settle();
   void transmit(const rosenpass::Transmit& datagram);
   void let_keys_go();

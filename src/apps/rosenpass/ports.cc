@@ -22,8 +22,8 @@ Result<DatagramSocket> bind_anywhere() {
 }  // namespace
 
 Result<std::unique_ptr<Ports>> Ports::open(system::Loop& loop, std::vector<Endpoint> listen,
-                                           Handler handler) {
-  auto ports = std::unique_ptr<Ports>(new Ports(std::move(handler)));
+                                           Handlers handlers) {
+  auto ports = std::unique_ptr<Ports>(new Ports(std::move(handlers)));
   for (const Endpoint& at : listen) {
     // "[::]:1" takes IPv4 as well, unless "0.0.0.0:1" is there, too.
     const bool v4_beside = std::ranges::any_of(
@@ -64,9 +64,10 @@ void Ports::receive(std::size_t socket) {
   std::array<std::byte, kLongest> buffer;
   for (int i = 0; i < kAtATime; ++i) {
     const auto received = sockets_[socket].receive(buffer);
-    if (!received) return;
-    handler_(received->from, received->bytes, socket);
+    if (!received) break;
+    handlers_.datagram(received->from, received->bytes, socket);
   }
+  handlers_.pause();
 }
 
 }  // namespace trellis::rosenpass_program

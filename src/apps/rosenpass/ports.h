@@ -12,13 +12,17 @@ namespace trellis::rosenpass_program {
 /// The UDP sockets of one program, and the choice among them.
 class Ports {
  public:
-  /// `socket`: over which it came, for `send`.
-  using Handler = std::function<void(const Endpoint& from, ByteView datagram, std::size_t socket)>;
+  struct Handlers {
+    /// `socket`: over which it came, for `send`.
+    std::function<void(const Endpoint& from, ByteView datagram, std::size_t socket)> datagram;
+    /// After a few of them.
+    std::function<void()> pause;
+  };
 
   /// Listens at each address; with none, at one port that the kernel picks, over IPv4 and IPv6.
   /// `loop` must outlive the ports.
   static Result<std::unique_ptr<Ports>> open(system::Loop& loop, std::vector<Endpoint> listen,
-                                             Handler handler);
+                                             Handlers handlers);
   Ports(const Ports&) = delete;
   Ports& operator=(const Ports&) = delete;
   ~Ports() = default;
@@ -29,10 +33,10 @@ class Ports {
   int send(const Endpoint& to, ByteView datagram, std::optional<std::size_t> preferred);
 
  private:
-  explicit Ports(Handler handler) : handler_(std::move(handler)) {}
+  explicit Ports(Handlers handlers) : handlers_(std::move(handlers)) {}
   void receive(std::size_t socket);
 
-  Handler handler_;
+  Handlers handlers_;
   std::vector<system::DatagramSocket> sockets_;
   std::vector<system::Watch> watches_;
 };

@@ -4,6 +4,7 @@
 //	go-rosenpass-peer exchange --own-secret F --own-public F --peer-public F
 //	                           --listen ADDR:PORT [--endpoint ADDR:PORT] [--psk F] --key-out F
 //	                           [--rekey-after DURATION] [--verbose]
+//	                           [--more-peers FOLDER --peers COUNT]
 //
 // With --endpoint it initiates, without it waits. Each new key goes to --key-out as base64 without
 // a newline, then one line goes to stdout:
@@ -11,6 +12,8 @@
 //	output-key peer PID key-file "F" exchanged
 //
 // An expired key is announced by `... stale` with a random key in the file, as go-rosenpass does.
+// --more-peers adds the peers 0001.pk, 0002.pk ... of a folder; --peers counts all, --peer-public
+// among them.
 // --rekey-after shortens the two minutes after which the responder renews, and the other times with
 // them, so that renewals can be seen in seconds.
 package main
@@ -22,6 +25,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -94,6 +98,8 @@ func exchange(args []string) error {
 	endpoint := flags.String("endpoint", "", "address and port of the peer; makes us initiate")
 	psk := flags.String("psk", "", "file with the preshared key, base64")
 	keyOut := flags.String("key-out", "", "file for the output key")
+	morePeers := flags.String("more-peers", "", "folder of public keys 0000.pk, 0001.pk ...")
+	peers := flags.Int("peers", 1, "how many of them")
 	rekeyAfter := flags.Duration("rekey-after", 0, "renew after this time instead of two minutes")
 	verbose := flags.Bool("verbose", false, "log at debug level")
 	if err := flags.Parse(args); err != nil {
@@ -138,6 +144,14 @@ func exchange(args []string) error {
 	}
 	config.ListenAddrs = []*net.UDPAddr{address}
 	config.Peers = []rosenpass.PeerConfig{peer}
+	for number := 1; *morePeers != "" && number < *peers; number++ {
+		another := peer
+		path := filepath.Join(*morePeers, fmt.Sprintf("%04d.pk", number))
+		if another.PublicKey, err = os.ReadFile(path); err != nil {
+			return err
+		}
+		config.Peers = append(config.Peers, another)
+	}
 	config.Handlers = []rosenpass.Handler{&keyFile{path: *keyOut}}
 
 	server, err := rosenpass.NewUDPServer(config)
