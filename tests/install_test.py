@@ -1,18 +1,44 @@
 #!/usr/bin/env python3
-"""Installs the library from a build into a folder of its own, and builds and runs the example with
-nothing but what was installed.
+"""Installs from a build into folders of their own: the programs, each of which must run and have its
+manual page and unit; and the library, with nothing but which the example is built and run.
 
 Usage: install_test.py BUILD_FOLDER SOURCE_FOLDER
 """
 
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 
-def main() -> int:
-    build, source = map(Path, sys.argv[1:3])
+PROGRAMS = {"bin/trellis": 1, "bin/trellis-rosenpass": 1, "sbin/trellisd": 8,
+            "sbin/trellis-server": 8, "sbin/trellis-wg": 8}  # with the section of its manual
+
+
+def check_programs(build: Path) -> list[str]:
+    """What is missing."""
+    wrong = []
+    with tempfile.TemporaryDirectory(prefix="trellis-install-") as name:
+        prefix = Path(name)
+        subprocess.run(["cmake", "--install", build, "--component", "programs", "--prefix",
+                        prefix], check=True, stdout=subprocess.DEVNULL)
+        for program, section in PROGRAMS.items():
+            told = subprocess.run([prefix / program, "--version"], timeout=30,
+                                  capture_output=True, text=True)
+            if told.returncode != 0:
+                wrong.append(f"{program} does not run: {told.stderr}")
+            page = prefix / "share/man" / f"man{section}" / f"{Path(program).name}.{section}"
+            if not page.exists():
+                wrong.append(f"{program} has no manual page")
+        for unit in (prefix / "lib/systemd/system").glob("*.service"):
+            wrong += [f"{unit.name} starts {word}, which is not installed"
+                      for word in re.findall(r"^ExecStart=(\S+)", unit.read_text(), re.M)
+                      if not (prefix / Path(word).relative_to("/usr")).exists()]
+    return wrong
+
+
+def check_library(build: Path, source: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="trellis-install-") as name:
         folder = Path(name)
         subprocess.run(["cmake", "--install", build, "--component", "rosenpass", "--prefix",
@@ -31,6 +57,13 @@ def main() -> int:
         print(f"the example has {lines} lines, and promises fewer than 50")
         return 1
     return 0
+
+
+def main() -> int:
+    build, source = map(Path, sys.argv[1:3])
+    wrong = check_programs(build)
+    print("\n".join(wrong))
+    return 1 if wrong else check_library(build, source)
 
 
 if __name__ == "__main__":
