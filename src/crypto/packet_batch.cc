@@ -34,12 +34,13 @@ const Kernels& choose(PacketKernels kernels) {
     case PacketKernels::Avx512Ifma:
       return kAvx512Ifma;
     case PacketKernels::Portable:
+    case PacketKernels::Neon:
       break;
   }
   return kPortable;
 }
 
-/// How many of the enumerators, from the first on, this processor can run. (The compiler's support
+/// How many of kAll, from the first on, this processor can run. (The compiler's support
 /// asks for the system's, too: whether it saves the registers.)
 std::size_t count_available() {
   if (!__builtin_cpu_supports("avx2")) return 1;
@@ -50,10 +51,25 @@ std::size_t count_available() {
   return __builtin_cpu_supports("avx512ifma") ? 4 : 3;
 }
 
+constexpr std::array kAll = {PacketKernels::Portable, PacketKernels::Avx2, PacketKernels::Avx512,
+                             PacketKernels::Avx512Ifma};
+
+#elif defined(TRELLIS_NEON_KERNELS)
+
+constexpr Kernels kNeon = {batch::neon::kLanes, batch::neon::crypt, batch::neon::authenticate,
+                           batch::neon::combine};
+
+const Kernels& choose(PacketKernels kernels) {
+  return kernels == PacketKernels::Neon ? kNeon : kPortable;
+}
+std::size_t count_available() { return 2; }  // NEON is part of AArch64
+constexpr std::array kAll = {PacketKernels::Portable, PacketKernels::Neon};
+
 #else
 
 const Kernels& choose(PacketKernels /*kernels*/) { return kPortable; }
 std::size_t count_available() { return 1; }
+constexpr std::array kAll = {PacketKernels::Portable};
 
 #endif
 
@@ -65,6 +81,8 @@ std::string_view name(PacketKernels kernels) {
   switch (kernels) {
     case PacketKernels::Portable:
       return "portable";
+    case PacketKernels::Neon:
+      return "neon";
     case PacketKernels::Avx2:
       return "avx2";
     case PacketKernels::Avx512:
@@ -76,8 +94,6 @@ std::string_view name(PacketKernels kernels) {
 }
 
 std::span<const PacketKernels> available_packet_kernels() {
-  static constexpr std::array kAll = {PacketKernels::Portable, PacketKernels::Avx2,
-                                      PacketKernels::Avx512, PacketKernels::Avx512Ifma};
   static const std::size_t count = count_available();
   return std::span(kAll).first(count);
 }

@@ -56,6 +56,7 @@ struct OpenPacket {
 /// Which instructions the batches use. All give the same bytes.
 enum class PacketKernels {
   Portable,    // any processor
+  Neon,        // AArch64: 8 blocks of ChaCha20, 2 of Poly1305 side by side
   Avx2,        // x86: 8 blocks of ChaCha20, 4 of Poly1305 side by side
   Avx512,      // x86: 16 and 4
   Avx512Ifma,  // x86: 16 and 8, with multiplications of 52 bits

@@ -4,8 +4,8 @@
 // bits.
 //
 // `Vectors` gives what is of vectors and of memory: Vec, kLanes, kTextsMin, splat, load, store,
-// sum, first, load_stripe, load_columns; multiply, of the lower halves of 64-bit lanes; and, where
-// there are four lanes, first_lane, alternate and halves.
+// sum, first, first_lane, load_stripe, load_columns; multiply, of the lower halves of 64-bit lanes;
+// where there are two or four lanes, alternate; and where there are four, halves.
 
 #include "crypto/batch/poly1305_finish.h"
 
@@ -102,15 +102,22 @@ struct Field26 : Vectors {
     if constexpr (Vectors::kLanes == 1) {
       return r;
     } else {
-      static_assert(Vectors::kLanes == 4);
+      static_assert(Vectors::kLanes == 2 || Vectors::kLanes == 4);
       const Element r2 = reduce(multiply(r, multiplier(r)));
       Element two;
       unroll<5>([&]<int I>() { two.limb[I] = Vectors::alternate(r2.limb[I], r.limb[I]); });
-      const Element more = reduce(multiply(two, multiplier(r2)));
-      Element four;
-      unroll<5>([&]<int I>() { four.limb[I] = Vectors::halves(more.limb[I], two.limb[I]); });
-      return four;
+      if constexpr (Vectors::kLanes == 2)
+        return two;
+      else
+        return four_powers_down(two, r2);
     }
+  }
+
+  [[gnu::always_inline]] static Element four_powers_down(const Element& two, const Element& r2) {
+    const Element more = reduce(multiply(two, multiplier(r2)));
+    Element four;
+    unroll<5>([&]<int I>() { four.limb[I] = Vectors::halves(more.limb[I], two.limb[I]); });
+    return four;
   }
 
   static void stage(std::byte* target, const std::byte* text, std::size_t size,

@@ -57,6 +57,13 @@ void authenticate(Authentication* texts, std::size_t count);
 void combine(std::byte* target, const std::byte* source, const std::byte* stream, std::size_t size);
 }  // namespace portable
 
+namespace neon {
+constexpr std::size_t kLanes = 8;
+void crypt(const Run* runs, std::size_t count, std::byte* scratch);
+void authenticate(Authentication* texts, std::size_t count);
+void combine(std::byte* target, const std::byte* source, const std::byte* stream, std::size_t size);
+}  // namespace neon
+
 namespace avx2 {
 constexpr std::size_t kLanes = 8;
 void crypt(const Run* runs, std::size_t count, std::byte* scratch);
