@@ -55,20 +55,6 @@ Bytes<16> blake2s_mac(ByteView key, ByteView data) {
   return result;
 }
 
-Digest blake2b_keyed(std::span<const std::byte, 32> key, ByteView data) {
-  Digest result;
-  CHECK(crypto_generichash_blake2b(uchar(result.data()), result.size(), uchar(data.data()),
-                                   data.size(), uchar(key.data()), key.size()) == 0);
-  return result;
-}
-
-Digest blake2b(ByteView data) {
-  Digest result;
-  CHECK(crypto_generichash_blake2b(uchar(result.data()), result.size(), uchar(data.data()),
-                                   data.size(), nullptr, 0) == 0);
-  return result;
-}
-
 Digest sha256(ByteView data) {
   Digest result;
   CHECK(crypto_hash_sha256(uchar(result.data()), uchar(data.data()), data.size()) == 0);
