@@ -141,12 +141,16 @@ class GoRosenpass:
 
     def run(self, directory: Path, own: Keys, peer_public: Path, listen: str, *,
             endpoint: str | None = None, psk: Path | None = None, host: Host | None = None,
-            rekey_after: str | None = None) -> RunningPeer:
-        """Initiates when it has an endpoint, else waits. `rekey_after`: a duration such as "2s"."""
+            rekey_after: str | None = None, wireguard: dict | None = None) -> RunningPeer:
+        """Initiates when it has an endpoint, else waits. `rekey_after`: a duration such as "2s".
+        `wireguard`: as Rust's; it can do no such thing by itself, a command does."""
         key_out = directory / "osk"
         argv = pair_arguments(own, peer_public, listen, endpoint, key_out, psk)
         if rekey_after:
             argv += ["--rekey-after", rekey_after]
+        if wireguard:
+            argv += ["--", "wg", "set", wireguard["device"], "peer", wireguard["peer"],
+                     "preshared-key", str(key_out), *wireguard["extra"]]
         return RunningPeer(start([self.program, "exchange", *argv], directory, host), key_out)
 
 

@@ -4,7 +4,7 @@
 //	go-rosenpass-peer exchange --own-secret F --own-public F --peer-public F
 //	                           --listen ADDR:PORT [--endpoint ADDR:PORT] [--psk F] --key-out F
 //	                           [--rekey-after DURATION] [--verbose]
-//	                           [--more-peers FOLDER --peers COUNT]
+//	                           [--more-peers FOLDER --peers COUNT] [-- COMMAND ...]
 //
 // With --endpoint it initiates, without it waits. Each new key goes to --key-out as base64 without
 // a newline, then one line goes to stdout:
@@ -14,6 +14,7 @@
 // An expired key is announced by `... stale` with a random key in the file, as go-rosenpass does.
 // --more-peers adds the peers 0001.pk, 0002.pk ... of a folder; --peers counts all, --peer-public
 // among them.
+// COMMAND is run after each new key, such as `wg set` with the file for a preshared key.
 // --rekey-after shortens the two minutes after which the responder renews, and the other times with
 // them, so that renewals can be seen in seconds.
 package main
@@ -25,6 +26,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -36,8 +38,9 @@ const pskBytes = 32
 
 // keyFile writes each new key to a file and announces it. Handlers run in goroutines of their own.
 type keyFile struct {
-	path string
-	mu   sync.Mutex
+	path    string
+	command []string
+	mu      sync.Mutex
 }
 
 func (k *keyFile) HandshakeCompleted(peer rosenpass.PeerID, key rosenpass.Key) {
@@ -60,6 +63,12 @@ func (k *keyFile) write(peer rosenpass.PeerID, key rosenpass.Key, why rosenpass.
 		fail(err)
 	}
 	fmt.Println(rosenpass.KeyOutput{Peer: peer, KeyFile: k.path, Why: why})
+	if len(k.command) == 0 {
+		return
+	}
+	if out, err := exec.Command(k.command[0], k.command[1:]...).CombinedOutput(); err != nil {
+		slog.Error("The command failed", slog.Any("error", err), slog.String("output", string(out)))
+	}
 }
 
 func genKeys(publicPath, secretPath string) error {
@@ -152,7 +161,7 @@ func exchange(args []string) error {
 		}
 		config.Peers = append(config.Peers, another)
 	}
-	config.Handlers = []rosenpass.Handler{&keyFile{path: *keyOut}}
+	config.Handlers = []rosenpass.Handler{&keyFile{path: *keyOut, command: flags.Args()}}
 
 	server, err := rosenpass.NewUDPServer(config)
 	if err != nil {
