@@ -3,6 +3,8 @@
 #include "base/secret_dump.h"
 #include "crypto/openssl.h"
 
+#include <array>
+
 namespace trellis::crypto {
 
 using openssl::algorithms;
@@ -27,6 +29,27 @@ Owned<EVP_PKEY> import_private(const PrivateKey& key) {
   return result;
 }
 
+OSSL_PARAM octets(const char* name, ByteView bytes) {
+  // OpenSSL only reads it.
+  auto* const data = const_cast<unsigned char*>(uchar(bytes.data()));
+  return OSSL_PARAM_construct_octet_string(name, data, bytes.size());
+}
+
+/// To agree with only. Were OpenSSL not given a public key it would compute it, which takes as long
+/// as the agreement, and that reads the private key alone.
+Owned<EVP_PKEY> import_to_agree(const PrivateKey& key) {
+  static constexpr Bytes<32> kUnused{};
+  const Owned<EVP_PKEY_CTX> context(
+      EVP_PKEY_CTX_new_from_name(algorithms().library, "X25519", nullptr));
+  CHECK(context != nullptr && EVP_PKEY_fromdata_init(context.get()) == 1);
+  std::array<OSSL_PARAM, 3> parameters = {octets(OSSL_PKEY_PARAM_PRIV_KEY, key.expose()),
+                                          octets(OSSL_PKEY_PARAM_PUB_KEY, kUnused),
+                                          OSSL_PARAM_construct_end()};
+  EVP_PKEY* imported = nullptr;
+  CHECK(EVP_PKEY_fromdata(context.get(), &imported, EVP_PKEY_KEYPAIR, parameters.data()) == 1);
+  return Owned<EVP_PKEY>(imported);
+}
+
 }  // namespace
 
 PublicKey public_key(const PrivateKey& own) {
@@ -40,7 +63,7 @@ PublicKey public_key(const PrivateKey& own) {
 
 std::optional<SharedSecret> shared_secret(const PrivateKey& own, const PublicKey& peer) {
   dump_secret("x25519-private", own.expose());
-  const auto key = import_private(own);
+  const auto key = import_to_agree(own);
   const Owned<EVP_PKEY> other(EVP_PKEY_new_raw_public_key_ex(
       algorithms().library, "X25519", nullptr, uchar(peer.bytes.data()), peer.bytes.size()));
   CHECK(other != nullptr);
