@@ -1,45 +1,42 @@
 #include "apps/wireguard_program.h"
 
 #include "apps/offloads.h"
+#include "apps/wireguard_socket.h"
 #include "base/log.h"
 #include "system/clock.h"
 #include "system/network_namespace.h"
 #include "system/privileges.h"
 #include "system/secure_file.h"
 
+#include <fmt/format.h>
 #include <linux/capability.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
 namespace trellis::apps {
 namespace {
 
 namespace uapi = wireguard::uapi;
 
-constexpr const char* kSocketFolder = "/var/run/wireguard";  // where `wg` looks
-constexpr std::uint32_t kMtu = 1420;                         // 80 bytes of headers over IPv6
+constexpr std::uint32_t kMtu = 1420;  // 80 bytes of headers over IPv6
 constexpr Duration kUpkeep = 1s;
 // For marks, and for ports below 1024.
 constexpr std::array kCapabilitiesAtWork{CAP_NET_ADMIN, CAP_NET_BIND_SERVICE};
-
-/// 0700: who may use the socket holds the private key. One that is there stays as it is.
-Result<> make_socket_folder() {
-  std::error_code error;
-  const bool made = std::filesystem::create_directory(kSocketFolder, error);
-  if (made) {
-    std::filesystem::permissions(kSocketFolder, std::filesystem::perms::owner_all, error);
-  }
-  if (!error) return {};
-  return fail_with(std::string("cannot make the folder ") + kSocketFolder + ": " + error.message() +
-                   "; run this as root");
-}
 
 wireguard::Config device_config() {
   wireguard::Config config;
   config.mtu = kMtu;
   return config;
+}
+
+/// What the system refused, for get=counters.
+std::string lines_of(const system::UdpCounters& udp, const system::Tun& tun) {
+  return fmt::format(
+      "udp_refused={}\nudp_unreachable={}\nudp_too_long={}\nudp_no_buffers={}\n"
+      "udp_forbidden={}\nudp_other={}\nudp_truncated={}\ntun_dropped={}\n",
+      udp.refused, udp.unreachable, udp.too_long, udp.no_buffers, udp.forbidden, udp.other,
+      udp.truncated, tun.dropped());
 }
 
 void tell(const wireguard::SessionEstablished& session) {
@@ -60,7 +57,7 @@ wireguard::Tai64n WallTimestamps::next() {
 WireGuardProgram::WireGuardProgram(system::Loop& loop, const Options& options)
     : loop_(loop),
       options_(options),
-      socket_path_(std::string(kSocketFolder) + "/" + options.name + ".sock"),
+      socket_path_(wireguard_socket_path(options.name)),
       device_(device_config(), random_, timestamps_) {}
 
 Result<std::unique_ptr<WireGuardProgram>> WireGuardProgram::create(system::Loop& loop,
@@ -79,7 +76,8 @@ Result<> WireGuardProgram::start() {
   TRY(watch_udp());
   timer_ = TRY(loop_.timer([this] { on_timer(); }));
   upkeep_ = TRY(loop_.timer([this] { check_up(); }));
-  TRY(listen());
+  control_ = TRY(listen_for_wg(loop_, options_.name,
+                               [this](std::string_view request) { return answer(request); }));
   TRY(system::keep_capabilities(kCapabilitiesAtWork));
   upkeep_.arm(system::boot_now() + kUpkeep);
   return {};
@@ -92,18 +90,6 @@ Result<> WireGuardProgram::make_interface() {
   TRY(routes_->set_mtu(interface_, kMtu));
   tun_watch_ =
       TRY(loop_.watch(tun_->descriptor(), system::Ready::Read, [this] { on_tun_readable(); }));
-  return {};
-}
-
-Result<> WireGuardProgram::listen() {
-  TRY(make_socket_folder());
-  control_ = TRY(system::IpcServer::listen(
-      loop_,
-      {.path = socket_path_,
-       .group = "",
-       .terminator = "\n\n",
-       .request_bytes_max = uapi::kRequestBytesMax},
-      [this](const system::IpcCaller&, std::string_view request) { return answer(request); }));
   return {};
 }
 
@@ -150,6 +136,9 @@ std::string WireGuardProgram::answer(std::string_view request) {
   const TimePoint now = system::boot_now();
   if (*operation == uapi::Operation::Get) {
     return uapi::get(device_, {udp_->port(), mark_}, now, system::wall_now());
+  }
+  if (*operation == uapi::Operation::GetCounters) {
+    return uapi::get_counters(device_, lines_of(udp_->counters(), *tun_));
   }
   const std::string_view lines =
       line_end == std::string_view::npos ? std::string_view() : request.substr(line_end + 1);

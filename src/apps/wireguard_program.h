@@ -51,7 +51,6 @@ class WireGuardProgram {
 
   Result<> start();
   Result<> make_interface();
-  Result<> listen();
   Result<> watch_udp();
   void on_tun_readable();
   void on_udp_readable(IpAddress::Family family);

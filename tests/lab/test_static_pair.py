@@ -13,6 +13,7 @@ from labkit import CommandFailed, find_program, ping, search_files, start_ping, 
 from labkit.leaks import visible_of
 from labkit.measure import answers_within
 from labkit.trellis import make_pair, wait_for_pair
+from labkit.wireguard import parse_dump, unique_interface
 
 MARKER = bytes.fromhex("7e115ace" * 4)
 
@@ -53,6 +54,32 @@ def test_the_wire_from_the_first_packet_on(lab, two_hosts, folder, family):
     assert verdict.largest_of_exchange(seen) <= 1232
     assert verdict.unknown(seen) == []
     assert not capture.contains(MARKER)
+
+
+def test_wg_shows_the_pair_and_may_not_change_it(two_hosts, folder):
+    """S6: the key of the pair is the same at both ends, and nobody can take it away."""
+    alice, bob, link = two_hosts
+    a, b = make_pair(alice, bob, link, folder)
+    for agent in (a, b):
+        agent.interface = unique_interface("trellis")
+        agent.write()
+    start_both(a, b)
+    answers_within(alice, b.v4, 5)
+
+    def shown(agent, other):
+        dump = agent.host.run("wg", "show", agent.interface, "dump").stdout
+        return parse_dump(dump).peers[other.keys["wireguard_key"]]
+
+    assert shown(a, b).preshared_key == shown(b, a).preshared_key
+    assert shown(a, b).preshared_key is not None
+    assert shown(a, b).latest_handshake > 0
+    assert set(shown(a, b).allowed_ips) == {f"{b.v4}/32", f"{b.v6}/128"}
+    for change in (["preshared-key", "/dev/null"], ["remove"]):
+        refused = alice.run("wg", "set", a.interface, "peer", b.keys["wireguard_key"], *change,
+                            check=False)
+        assert refused.returncode != 0
+        assert "Operation not permitted" in refused.stderr
+    assert shown(a, b).preshared_key == shown(b, a).preshared_key
 
 
 def test_one_side_may_know_no_endpoint(two_hosts, folder):

@@ -1,6 +1,7 @@
 #include "apps/agent/mesh_agent.h"
 
 #include "apps/offloads.h"
+#include "apps/wireguard_socket.h"
 #include "base/log.h"
 #include "node/netmap/underlay.h"
 #include "system/clock.h"
@@ -218,6 +219,9 @@ void MeshAgent::open_interface() {
   options.addresses = addresses_;
   auto interface =
       OverlayInterface::open(loop_, std::move(options), warnings_, [this] { on_tun_readable(); });
+  options.answer_wg = [this](std::string_view request) {
+    return answer_to_reader(node_->agent().wireguard(), {.listen_port = udp_->port()}, request);
+  };
   if (!interface) {
     warnings_.set(kInterfaceTopic, interface.error().message);
     retry_interface_.arm(system::boot_now() + kRetryInterface);

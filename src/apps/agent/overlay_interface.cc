@@ -1,6 +1,7 @@
 #include "apps/agent/overlay_interface.h"
 
 #include "apps/offloads.h"
+#include "apps/wireguard_socket.h"
 #include "base/log.h"
 #include "system/clock.h"
 
@@ -27,6 +28,7 @@ Result<std::unique_ptr<OverlayInterface>> OverlayInterface::open(system::Loop& l
   self->retry_ = TRY(loop.timer([&loop, raw = self.get()] { raw->make_again(loop); }));
   TRY(self->make(loop));
   self->remove_guards_ = true;
+  self->listen_to_wg(loop);
   return self;
 }
 
@@ -56,6 +58,17 @@ Result<> OverlayInterface::check_overlaps() {
         network.to_string(), foreign.front().prefix.to_string()));
   }
   return {};
+}
+
+/// The tunnel works without it: the folder is the machine's, and another network namespace may have
+/// an interface of the same name.
+void OverlayInterface::listen_to_wg(system::Loop& loop) {
+  auto listening = listen_for_wg(loop, options_.name, options_.answer_wg);
+  if (!listening) {
+    LOG(info, "trellisd", "wg(8) cannot show {}: {}", options_.name, listening.error().message);
+    return;
+  }
+  wg_ = *std::move(listening);
 }
 
 void OverlayInterface::make_again(system::Loop& loop) {

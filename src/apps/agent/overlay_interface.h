@@ -3,6 +3,7 @@
 #include "apps/agent/warnings.h"
 #include "base/address.h"
 #include "base/result.h"
+#include "system/ipc.h"
 #include "system/loop.h"
 #include "system/route.h"
 #include "system/tun.h"
@@ -12,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace trellis::apps {
@@ -24,6 +26,7 @@ class OverlayInterface {
     std::string name;
     std::vector<InterfaceAddress> addresses;  // their networks are the overlay
     std::uint32_t mtu = 1280;
+    std::function<std::string(std::string_view)> answer_wg{};  // as of wg(8)'s socket
   };
 
   /// Fails if an interface of that name exists, or if this host reaches one of the networks
@@ -54,12 +57,14 @@ class OverlayInterface {
   Result<> check_overlaps();
   Result<> make(system::Loop& loop);
   void make_again(system::Loop& loop);
+  void listen_to_wg(system::Loop& loop);
 
   system::Routes routes_;
   Options options_;
   Warnings& warnings_;
   std::function<void()> readable_;
   std::optional<system::Tun> tun_;
+  std::optional<system::IpcServer> wg_;
   bool remove_guards_ = false;  // at the end: they are ours, not what a killed predecessor left
 
   // Last, so that they are gone before what their callbacks use.

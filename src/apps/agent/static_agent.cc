@@ -1,6 +1,7 @@
 #include "apps/agent/static_agent.h"
 
 #include "apps/offloads.h"
+#include "apps/wireguard_socket.h"
 #include "base/log.h"
 #include "system/clock.h"
 #include "system/secure_file.h"
@@ -141,6 +142,9 @@ void StaticAgent::apply_peers() {
     pair::PeerConfig config;
     config.name = peer.name;
     config.wireguard_key = peer.wireguard_key;
+  options.answer_wg = [this](std::string_view request) {
+    return answer_to_reader(agent_->wireguard(), {.listen_port = udp_->port()}, request);
+  };
     if (const auto file = key_files_.find(peer.name); file != key_files_.end()) {
       config.rosenpass_key = file->second.bytes();
     }

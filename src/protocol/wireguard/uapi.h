@@ -16,21 +16,24 @@ namespace trellis::wireguard::uapi {
 //   client:  set=1 \n key=value \n ... \n      device:  errno=0 \n \n
 //
 // https://www.wireguard.com/xplatform/#configuration-protocol
+//
+// Ours: get=counters is answered with name=value for each thing that was dropped, and why.
 
 /// The errno values that go out, negative as wireguard-go sends them.
 enum class Errno : int {
   Ok = 0,
-  InputOutput = -5,  // EIO
-  Invalid = -22,     // EINVAL
-  Protocol = -71,    // EPROTO
-  PortInUse = -98,   // EADDRINUSE
+  NotPermitted = -1,  // EPERM
+  InputOutput = -5,   // EIO
+  Invalid = -22,      // EINVAL
+  Protocol = -71,     // EPROTO
+  PortInUse = -98,    // EADDRINUSE
 };
 
 /// No request is longer: room for thousands of peers with dozens of prefixes each.
 constexpr std::size_t kRequestBytesMax = 4 << 20;
 constexpr std::size_t kLineBytesMax = 512;
 
-enum class Operation { Get, Set };
+enum class Operation { Get, Set, GetCounters };
 /// Of the first line of a request, without its line feed.
 std::optional<Operation> parse_operation(std::string_view line);
 
@@ -54,6 +57,13 @@ struct SetResult {
 /// The answer to get=1, with errno and the empty line. Holds the private key: wipe it after use.
 std::string get(const Device& device, const Interface& interface, TimePoint now, WallTime wall_now);
 
+/// The answer to get=counters, with errno and the empty line. The caller's own counters go before
+/// those: `others` are finished lines.
+std::string get_counters(const Device& device, std::string_view others);
+
+/// A preshared key that is new to a peer with a session is taken over at once, by a handshake. The
+/// session goes on until there is one under the new key.
+///
 /// New peers begin with the zero preshared key, as plain WireGuard does.
 ///
 /// `lines`: what follows "set=1\n", with or without the empty line at the end. Stops at the first

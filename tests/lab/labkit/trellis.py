@@ -29,6 +29,7 @@ class Agent:
         self.programs = programs
         self.process: Process | None = None
         self.mode = "strict"
+        self.interface = "trellis0"
         self.peers: list[str] = []
         folder.mkdir(parents=True, exist_ok=True)
         self.cli("keys", "new", "--state", self.state)
@@ -55,6 +56,7 @@ class Agent:
     def write(self) -> None:
         """Writes peers.toml."""
         head = ["[host]", f'name = "{self.name}"', f'mode = "{self.mode}"',
+                f'interface = "{self.interface}"',
                 f"listen_port = {PORT}",
                 f'addresses = ["{self.v4}/24", "{self.v6}/64"]']
         self.config.write_text("\n".join(head) + "\n\n" + "\n\n".join(self.peers) + "\n")
