@@ -11,9 +11,15 @@ from tunnels import Tunnel
 
 LOAD_PORT = 5300
 SMALL_BYTES = 64  # of a whole inner IPv4 packet
+LARGER_BYTES = (512, 1372)
 HEADERS = 28
 LIGHT_PACKETS_PER_SECOND = 20_000
 PING_SECONDS = 2
+# The search for the highest rate with next to no loss.
+LOSS_MAX = 0.01
+TRIALS = 7
+TRIAL_SECONDS = 0.8
+SETTLE_SECONDS = 0.4  # until the last packets are through, and told
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,10 @@ MEASURES = (
     Measure("tcp 4 streams", "Gbit/s", "more"),
     Measure("cpu of tcp", "s/GB", "less"),
     Measure("cpu of tcp 4 streams", "s/GB", "less"),
+    Measure("64 bytes, 1 % lost", "kpackets/s", "more"),
     Measure("flood of 64 bytes", "kpackets/s", "more"),
+    Measure("flood of 512 bytes", "kpackets/s", "more"),
+    Measure("flood of 1372 bytes", "kpackets/s", "more"),
     Measure("64 bytes at 20 kpps", "us of cpu/packet", "less"),
     Measure("ping", "us", "less"),
     Measure("ping under load", "us", "less"),
@@ -38,26 +47,42 @@ MEASURES = (
 
 
 class SmallPackets:
-    """A receiver on `b`; every load tells how many packets arrived."""
+    """UDP from `a` to a receiver on `b`, which goes on until the host ends."""
 
     def __init__(self, tunnel: Tunnel):
         self.tunnel = tunnel
         self.program = str(find_program("trellis_bench_udp_load"))
+        self.receiver = tunnel.b.spawn(self.program, "receive", str(LOAD_PORT), name="receiver")
+        self.receiver.wait_for("ready")
 
-    def run(self, rate: float, seconds: float) -> tuple[int, int, float]:
-        """Packets sent and received, and CPU seconds of the tunnel meanwhile."""
-        # The receiver counts and tells when its input ends.
-        command = f"{self.program} receive {LOAD_PORT}"
-        receiver = self.tunnel.b.spawn(
-            "sh", "-c", f"(sleep {seconds + 1.5}; echo; sleep 0.3) | {command}", name="receiver")
-        receiver.wait_for("ready")
-        before = self.tunnel.cpu_seconds()
+    def run(self, rate: float, seconds: float, size: int = SMALL_BYTES
+            ) -> tuple[int, int, float]:
+        """Packets sent and received, and CPU seconds of the tunnel meanwhile. Rate 0: a flood."""
+        before = self._received()
+        cpu_before = self.tunnel.cpu_seconds()
         result = self.tunnel.a.run(self.program, "send", self.tunnel.address, str(LOAD_PORT),
-                                   str(SMALL_BYTES - HEADERS), str(rate), str(seconds),
+                                   str(size - HEADERS), str(rate), str(seconds),
                                    timeout=seconds + 10)
-        receiver.wait(seconds + 10)
-        used = self.tunnel.cpu_seconds() - before
-        return int(result.stdout), int(receiver.output().split()[-1]), used
+        time.sleep(SETTLE_SECONDS)
+        used = self.tunnel.cpu_seconds() - cpu_before
+        return int(result.stdout), self._received() - before, used
+
+    def highest_rate(self, size: int) -> float:
+        """Packets a second of which at most LOSS_MAX are lost: by halving, from a flood's rate."""
+        sent, _, _ = self.run(0, TRIAL_SECONDS, size)
+        low, high = 0.0, sent / TRIAL_SECONDS
+        for _ in range(TRIALS):
+            rate = (low + high) / 2
+            sent, received, _ = self.run(rate, TRIAL_SECONDS, size)
+            if received >= sent * (1 - LOSS_MAX):
+                low = received / TRIAL_SECONDS  # the sender may not reach what it was asked for
+            else:
+                high = rate
+        return low
+
+    def _received(self) -> int:
+        numbers = [line for line in self.receiver.output().split() if line.isdigit()]
+        return int(numbers[-1]) if numbers else 0
 
 
 class Round:
@@ -107,5 +132,7 @@ class Round:
         _, received, used = load.run(LIGHT_PACKETS_PER_SECOND, self.seconds)
         if self.tunnel.devices and received:
             self.results["64 bytes at 20 kpps"] = used / received * 1e6
-        _, received, _ = load.run(0, self.seconds)
-        self.results["flood of 64 bytes"] = received / self.seconds / 1000
+        self.results["64 bytes, 1 % lost"] = load.highest_rate(SMALL_BYTES) / 1000
+        for size in (SMALL_BYTES, *LARGER_BYTES):
+            _, received, _ = load.run(0, self.seconds, size)
+            self.results[f"flood of {size} bytes"] = received / self.seconds / 1000

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import peers
 from labkit import Host, Lab, find_program
+from labkit.process import Process
 from labkit.wireguard import Device, endpoint, key_pair, unique_interface
 
 GO_MODULE = "golang.zx2c4.com/wireguard"
@@ -19,10 +21,20 @@ PORTS = (51820, 51821)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
+@dataclass(frozen=True)
+class PlainDevice:
+    """A tunnel's end that has no control socket."""
+
+    process: Process
+
+    def stop(self) -> int:
+        return self.process.stop()
+
+
 class Tunnel:
     """Two hosts, `a` and `b`; `b` is reached at `address`. Without devices: the bare link."""
 
-    def __init__(self, a: Host, b: Host, address: str, devices: tuple[Device, ...] = ()):
+    def __init__(self, a: Host, b: Host, address: str, devices: tuple[Device | PlainDevice, ...] = ()):
         self.a = a
         self.b = b
         self.address = address
@@ -43,7 +55,7 @@ class Tunnel:
             device.stop()
 
     @staticmethod
-    def _stat(device: Device, field: int) -> int:
+    def _stat(device: Device | PlainDevice, field: int) -> int:
         text = Path(f"/proc/{device.process.pid}/stat").read_text()
         return int((["", *text[text.rindex(")") + 1:].split()])[field - 1])
 
@@ -77,6 +89,29 @@ class Product:
         device = Device(host, name, process)
         host.on_close(device.stop)
         return device
+
+
+class Ceiling:
+    """Our packet path without cipher and protocol: bench/dataplane/plain_tunnel.cc."""
+
+    name = "ceiling"
+
+    def __init__(self) -> None:
+        self.program = str(find_program("trellis_bench_plain_tunnel"))
+
+    def start(self, lab: Lab, *, offload: bool) -> Tunnel:
+        a, b = (lab.host(f"ceiling-{end}") for end in "ab")
+        link = lab.link(a, b, offload=offload)
+        devices = []
+        for i, (host, other) in enumerate(((a, b), (b, a))):
+            name = unique_interface()
+            process = host.spawn(self.program, name, str(PORTS[i]), link.end(other).v4,
+                                 str(PORTS[1 - i]), name=name)
+            process.wait_for("ready")
+            devices.append(PlainDevice(process))
+            host.ip("addr", "add", f"{INNER[i]}/24", "dev", name)
+            host.ip("link", "set", name, "up")
+        return Tunnel(a, b, INNER[1], tuple(devices))
 
 
 class NoTunnel:
@@ -117,5 +152,6 @@ PRODUCTS: dict[str, Callable[[], object]] = {
     "wireguard-go-2026": lambda: _wireguard_go("wireguard-go-2026", GO_2026),
     "boringtun": _boringtun,
     "gotatun": _gotatun,
+    "ceiling": Ceiling,
     "none": NoTunnel,
 }
