@@ -26,6 +26,7 @@ PATIENCE = 120
 @dataclass
 class Measured:
     answer: float  # seconds
+    work: float  # of a processor until then
     resident: int  # KiB
     locked: int
 
@@ -60,10 +61,10 @@ class Program:
         try:
             self.wait_for_namespace(process)
             self.ask(process)
-            answered = time.monotonic() - began
+            answered, work = time.monotonic() - began, cpu_of(process.pid)
             self.wait_idle(process.pid)
             fields = status_of(process.pid)
-            return Measured(answered, fields["VmRSS"], fields["VmLck"])
+            return Measured(answered, work, fields["VmRSS"], fields["VmLck"])
         finally:
             process.terminate()
             process.wait(20)
@@ -194,7 +195,7 @@ def main() -> None:
     keys.mkdir(parents=True, exist_ok=True)
     make_keys(arguments.build, keys, arguments.peers)
     missed = []
-    print("| program | peers | start | s to an answer | resident KiB | of that locked |\n|---|---|---|---|---|---|")
+    print("| program | peers | start | s to an answer | of that CPU | resident KiB | of that locked |\n|---|---|---|---|---|---|---|")
     for kind in (TrellisRosenpass, Trellisd):
         if kind.name.removeprefix("trellis-") not in arguments.only.split(","):
             continue
@@ -205,7 +206,7 @@ def main() -> None:
             for start in ("first", "second"):
                 measured = program.measure(count)
                 resident[count] = measured.resident
-                print(f"| {program.name} | {count} | {start} | {measured.answer:.3f} | {measured.resident} | "
+                print(f"| {program.name} | {count} | {start} | {measured.answer:.3f} | {measured.work:.3f} | {measured.resident} | "
                       f"{measured.locked} |", flush=True)
         each = (resident[arguments.peers] - resident[1]) / max(arguments.peers - 1, 1)
         print(f"{program.name}: {each:.1f} KiB for each idle peer")

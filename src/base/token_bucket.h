@@ -14,18 +14,21 @@ class TokenBucket {
   TokenBucket(double per_second, double burst)
       : per_second_(per_second), burst_(burst), tokens_(burst) {}
 
-  bool take(TimePoint now) {
+  /// All `count` or none.
+  bool take(TimePoint now, double count = 1) {
     tokens_ = tokens_at(now);
     filled_at_ = filled_at_ ? std::max(*filled_at_, now) : now;
-    if (tokens_ < 1) return false;
-    tokens_ -= 1;
+    if (tokens_ < count) return false;
+    tokens_ -= count;
     return true;
   }
+  /// What was taken and not used.
+  void give_back(double count) { tokens_ = std::min(burst_, tokens_ + count); }
   bool full(TimePoint now) const { return tokens_at(now) >= burst_; }
 
   /// When `take` succeeds next; `now` if it does now.
-  TimePoint next(TimePoint now) const {
-    const double missing = 1 - tokens_at(now);
+  TimePoint next(TimePoint now, double count = 1) const {
+    const double missing = count - tokens_at(now);
     if (missing <= 0) return now;
     const std::chrono::duration<double> wait(missing / per_second_);
     // A bit later: rounding must not leave a hair's breadth of a token missing.

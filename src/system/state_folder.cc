@@ -26,7 +26,9 @@ Result<> make_folders(const std::string& path) {
   return {};
 }
 
-Result<> check_folder(const std::string& path) {
+}  // namespace
+
+Result<> check_private_folder(const std::string& path) {
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return fail_with_errno("cannot look at " + path, errno);
   if (!S_ISDIR(info.st_mode)) return fail_with(path + " is not a folder");
@@ -44,6 +46,13 @@ Result<> check_folder(const std::string& path) {
   return {};
 }
 
+Result<> make_private_folder(const std::string& path) {
+  TRY(make_folders(path));
+  return check_private_folder(path);
+}
+
+namespace {
+
 std::string holder_of(int descriptor) {
   std::array<char, 32> text{};
   const ssize_t n = ::pread(descriptor, text.data(), text.size() - 1, 0);
@@ -55,8 +64,7 @@ std::string holder_of(int descriptor) {
 }  // namespace
 
 Result<StateFolder> StateFolder::open(const std::string& path) {
-  TRY(make_folders(path));
-  TRY(check_folder(path));
+  TRY(make_private_folder(path));
   const std::string lock_path = path + "/lock";
   Descriptor lock(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock.valid()) return fail_with_errno("cannot open " + lock_path, errno);

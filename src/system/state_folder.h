@@ -8,6 +8,11 @@
 
 namespace trellis::system {
 
+/// Fails unless only we may enter the folder.
+Result<> check_private_folder(const std::string& path);
+/// Makes the folder, 0700 (and its parents, 0755), if there is none; then as check_private_folder.
+Result<> make_private_folder(const std::string& path);
+
 /// A folder that one process at a time uses, 0700, with a file `lock` in it. The lock ends with the
 /// process, however that ends.
 class StateFolder {

@@ -6,6 +6,7 @@
 #include "node/netmap/underlay.h"
 #include "system/clock.h"
 #include "system/host_name.h"
+#include "system/limits.h"
 #include "system/secure_file.h"
 
 #include <fmt/format.h>
@@ -37,6 +38,7 @@ MeshAgent::~MeshAgent() = default;
 // ---- setting up ------------------------------------------------------------------------------
 
 Result<> MeshAgent::start(std::optional<SecretBuffer> setup_key) {
+  system::raise_descriptor_limit();  // one for each key in use
   steps_.begin(mesh::Steps::Keys, system::boot_now());
   if (!system::file_exists(folder_.file(kWireGuardKeyFile))) {
     TRY(create_keys(folder_, random_));  // on disk before the server hears of them
@@ -217,11 +219,11 @@ void MeshAgent::open_interface() {
   OverlayInterface::Options options;
   options.name = network_.interface;
   options.addresses = addresses_;
-  auto interface =
-      OverlayInterface::open(loop_, std::move(options), warnings_, [this] { on_tun_readable(); });
   options.answer_wg = [this](std::string_view request) {
     return answer_to_reader(node_->agent().wireguard(), {.listen_port = udp_->port()}, request);
   };
+  auto interface =
+      OverlayInterface::open(loop_, std::move(options), warnings_, [this] { on_tun_readable(); });
   if (!interface) {
     warnings_.set(kInterfaceTopic, interface.error().message);
     retry_interface_.arm(system::boot_now() + kRetryInterface);

@@ -98,7 +98,7 @@ class MeshAgent {
   Warnings warnings_;
   std::optional<StateFile> state_;
   std::optional<StateFile> memory_;
-  std::optional<PeerKeys> peer_keys_;
+  std::unique_ptr<PeerKeys> peer_keys_;
   std::optional<OwnKeys> keys_;
   std::optional<system::ClientTls> tls_;
   std::optional<system::Resolver> resolver_;

@@ -5,11 +5,15 @@
 #include "protocol/rosenpass/key.h"
 #include "system/temporary_folder_test.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <set>
+#include <vector>
 
 namespace trellis::apps {
 namespace {
@@ -25,7 +29,7 @@ struct Key {
 
 class PeerKeysTest : public ::testing::Test {
  protected:
-  PeerKeys open() { return PeerKeys::open(path_).value(); }
+  std::unique_ptr<PeerKeys> open() { return PeerKeys::open(path_).value(); }
   std::string file_of(const Key& key) const {
     return path_ + "/1-" + to_hex(key.name.pid.bytes) + ".pub";
   }
@@ -39,29 +43,112 @@ class PeerKeysTest : public ::testing::Test {
 
 TEST_F(PeerKeysTest, WhatWasPutIsThereAfterARestart) {
   {
-    PeerKeys keys = open();
-    EXPECT_TRUE(keys.find(alice_.name).empty());
-    ASSERT_TRUE(keys.put(alice_.name, alice_.bytes));
-    EXPECT_TRUE(same(keys.find(alice_.name), alice_.bytes));
+    const auto keys = open();
+    EXPECT_TRUE(keys->find(alice_.name).empty());
+    ASSERT_TRUE(keys->put(alice_.name, alice_.bytes));
+    EXPECT_TRUE(same(keys->find(alice_.name), alice_.bytes));
   }
-  PeerKeys keys = open();
-  EXPECT_TRUE(same(keys.find(alice_.name), alice_.bytes));
-  EXPECT_TRUE(keys.find(bob_.name).empty());
+  const auto keys = open();
+  EXPECT_TRUE(same(keys->find(alice_.name), alice_.bytes));
+  EXPECT_TRUE(keys->find(bob_.name).empty());
   struct stat info{};
   ASSERT_EQ(::stat(path_.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777U, 0700U);
 }
 
-TEST_F(PeerKeysTest, TheBytesStayWhereTheyAreUntilTheyAreNotKept) {
-  PeerKeys keys = open();
-  ASSERT_TRUE(keys.put(alice_.name, alice_.bytes));
-  const ByteView view = keys.find(alice_.name);
-  ASSERT_TRUE(keys.put(bob_.name, bob_.bytes));
-  keys.keep({alice_.name});
-  EXPECT_EQ(keys.find(alice_.name).data(), view.data());
+TEST_F(PeerKeysTest, TheBytesStayWhereTheyAreUntilTheyAreNotUsed) {
+  const auto keys = open();
+  ASSERT_TRUE(keys->put(alice_.name, alice_.bytes));
+  const ByteView view = keys->find(alice_.name);
+  ASSERT_TRUE(keys->put(bob_.name, bob_.bytes));
+  keys->let_go(alice_.name);
+  keys->keep({alice_.name}, {alice_.name, bob_.name});
+  EXPECT_EQ(keys->find(alice_.name).data(), view.data());
   EXPECT_TRUE(same(view, alice_.bytes));
-  EXPECT_TRUE(keys.find(bob_.name).empty());
-  EXPECT_FALSE(std::ifstream(file_of(bob_)).good());
+  EXPECT_TRUE(same(keys->find(bob_.name), bob_.bytes)) << "mapped anew";
+}
+
+TEST_F(PeerKeysTest, AKeyThatNobodyNeedsStaysForAWhile) {
+  const auto keys = open();
+  ASSERT_TRUE(keys->put(alice_.name, alice_.bytes));
+  keys->keep({}, {});
+  EXPECT_TRUE(same(keys->find(alice_.name), alice_.bytes));
+}
+
+TEST_F(PeerKeysTest, TheDigestsAreMadeOnce) {
+  const auto expected = rosenpass::make_digests(alice_.bytes, rosenpass::Version::V02);
+  {
+    const auto keys = open();
+    EXPECT_FALSE(keys->digests(alice_.name));
+    ASSERT_TRUE(keys->put(alice_.name, alice_.bytes));
+    EXPECT_EQ(keys->digests(alice_.name), expected);
+  }
+  {
+    const auto keys = open();
+    ASSERT_FALSE(keys->find(alice_.name).empty());
+    EXPECT_EQ(keys->digests(alice_.name), expected);
+  }
+  const DigestCache kept = load_digests(path_ + "/digests");
+  const auto file = system::MappedFile::open(file_of(alice_), alice_.bytes.size());
+  ASSERT_TRUE(file);
+  EXPECT_EQ(kept.find({file->stamp(), rosenpass::Version::V02}), expected);
+}
+
+TEST_F(PeerKeysTest, TheBeginningOfAKeyIsThereAfterARestart) {
+  const ByteView bytes = alice_.bytes;
+  {
+    const auto keys = open();
+    EXPECT_TRUE(keys->part(alice_.name).empty());
+    keys->append_part(alice_.name, 0, bytes.first(32768));
+    keys->append_part(alice_.name, 32768, bytes.subspan(32768, 1000));
+  }
+  const auto keys = open();
+  keys->keep({}, {alice_.name});
+  EXPECT_TRUE(same(keys->part(alice_.name), bytes.first(33768)));
+  EXPECT_TRUE(keys->find(alice_.name).empty());
+  keys->append_part(alice_.name, 0, {});
+  EXPECT_TRUE(keys->part(alice_.name).empty());
+  keys->append_part(alice_.name, 0, bytes.first(100));
+  ASSERT_TRUE(keys->put(alice_.name, bytes));
+  EXPECT_TRUE(keys->part(alice_.name).empty());
+}
+
+TEST_F(PeerKeysTest, WhatGrewBeyondAKeyIsNoBeginning) {
+  const auto keys = open();
+  keys->append_part(alice_.name, 0, ByteVector(alice_.bytes.size() + 1));
+  EXPECT_TRUE(keys->part(alice_.name).empty());
+}
+
+TEST_F(PeerKeysTest, OfManyIdleKeysNoneStaysInMemory) {
+  const auto keys = open();
+  std::vector<Key> all;
+  std::set<pair::KeyName> names;
+  for (std::uint8_t seed = 10; seed < 40; ++seed) {
+    all.emplace_back(seed);
+    names.insert(all.back().name);
+    ASSERT_TRUE(keys->put(all.back().name, all.back().bytes));
+  }
+  keys->keep(names, names);
+  const auto pages = [](ByteView bytes) {
+    std::vector<unsigned char> map((bytes.size() + 4095) / 4096);
+    std::ifstream smaps("/proc/self/smaps");
+    const std::string start = fmt::format("{:x}-", reinterpret_cast<std::uintptr_t>(bytes.data()));
+    std::string line;
+    while (std::getline(smaps, line) && !line.starts_with(start)) {
+    }
+    while (std::getline(smaps, line)) {
+      if (line.starts_with("Rss:")) return std::stoul(line.substr(4));
+    }
+    return 0UL;
+  };
+  for (const Key& key : all) {
+    const ByteView bytes = keys->find(key.name);
+    EXPECT_EQ(pages(bytes), 0U) << "after it was put";
+    EXPECT_TRUE(same(bytes, key.bytes));
+    EXPECT_GT(pages(bytes), 400U) << "after it was read";
+    keys->let_go(key.name);
+    EXPECT_EQ(pages(bytes), 0U) << "after it was let go";
+  }
 }
 
 TEST_F(PeerKeysTest, AFileThatIsNotTheKeyOfItsNameIsRemoved) {
@@ -77,24 +164,27 @@ TEST_F(PeerKeysTest, AFileThatIsNotTheKeyOfItsNameIsRemoved) {
                         {"another one", bob_.bytes}};
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
-    PeerKeys keys = open();
+    const auto keys = open();
     std::ofstream(file_of(alice_), std::ios::binary)
         .write(reinterpret_cast<const char*>(c.bytes.data()),
                static_cast<std::streamsize>(c.bytes.size()));
-    EXPECT_TRUE(keys.find(alice_.name).empty());
+    EXPECT_TRUE(keys->find(alice_.name).empty());
     EXPECT_FALSE(std::ifstream(file_of(alice_)).good());
-    ASSERT_TRUE(keys.put(alice_.name, alice_.bytes));
-    EXPECT_TRUE(same(keys.find(alice_.name), alice_.bytes));
-    keys.keep({});
+    ASSERT_TRUE(keys->put(alice_.name, alice_.bytes));
+    EXPECT_TRUE(same(keys->find(alice_.name), alice_.bytes));
+    keys->keep({}, {});
+    std::filesystem::remove(file_of(alice_));
   }
 }
 
 TEST_F(PeerKeysTest, FilesOfOthersInTheFolderStay) {
-  PeerKeys keys = open();
+  const auto keys = open();
   std::ofstream(path_ + "/README") << "mine";
-  ASSERT_TRUE(keys.put(alice_.name, alice_.bytes));
-  keys.keep({});
-  EXPECT_EQ(folder_.entries(), 1U);
+  ASSERT_TRUE(keys->put(alice_.name, alice_.bytes));
+  UnneededFiles files(path_, {".pub"});
+  const auto days = [](std::int64_t n) { return WallTime{n * 86400 * 1'000'000'000}; };
+  files.sweep(days(0), {});
+  files.sweep(days(31), {});
   EXPECT_TRUE(std::ifstream(path_ + "/README").good());
   EXPECT_FALSE(std::ifstream(file_of(alice_)).good());
 }

@@ -4,6 +4,7 @@
 #include "apps/wireguard_socket.h"
 #include "base/log.h"
 #include "system/clock.h"
+#include "system/limits.h"
 #include "system/secure_file.h"
 
 #include <algorithm>
@@ -15,6 +16,9 @@ constexpr Duration kResolveAgain = 60s;
 constexpr std::size_t kPeersFileBytesMax = 4 << 20;
 constexpr const char* kEndpointTopic = "endpoint of ";
 constexpr const char* kStateFile = "state.json";
+constexpr const char* kDigestsFile = "key-digests";
+/// Keys of so many peers stay in memory.
+constexpr std::size_t kKeysInMemory = 16;
 
 std::string_view text_of(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -48,15 +52,25 @@ Result<netmap::PeersFile> StaticAgent::load_peers(const std::string& path,
   return peers;
 }
 
-Result<StaticAgent::KeyFiles> StaticAgent::map_keys(const netmap::PeersFile& peers) {
-  const std::size_t size = crypto::suite_rosenpass().static_kem->sizes().public_key;
+Result<system::MappedFile> StaticAgent::map_key(const netmap::PeerSection& peer) {
+  auto file = system::MappedFile::open(peer.rosenpass_key,
+                                       crypto::suite_rosenpass().static_kem->sizes().public_key);
+  if (!file) return fail(std::move(file).error().within("peer " + peer.name));
+  return file;
+}
+
+Result<StaticAgent::KeyFiles> StaticAgent::map_keys(const netmap::PeersFile& peers) const {
+  const std::string path = folder_.file(kDigestsFile);
+  const DigestCache before = load_digests(path);
+  DigestCache cache = before;
   KeyFiles files;
   for (const netmap::PeerSection& peer : peers.peers) {
     if (peer.rosenpass_key.empty()) continue;
-    auto file = system::MappedFile::open(peer.rosenpass_key, size);
-    if (!file) return fail(std::move(file).error().within("peer " + peer.name));
-    files.emplace(peer.name, *std::move(file));
+    system::MappedFile file = TRY(map_key(peer));
+    const rosenpass::KeyDigests digests = cache.digests_of(file, rosenpass::Version::V02);
+    files.emplace(peer.name, KeyFile{std::move(file), digests});
   }
+  if (cache != before) save_digests(path, cache);
   return files;
 }
 
@@ -64,11 +78,14 @@ Result<> StaticAgent::check(const Options& options) {
   system::SystemRandom random;
   const OwnKeys keys = TRY(load_keys(options.state_folder, random));
   const netmap::PeersFile peers = TRY(load_peers(options.peers_file, keys.wireguard_public()));
-  TRY(map_keys(peers));
+  for (const netmap::PeerSection& peer : peers.peers) {
+    if (!peer.rosenpass_key.empty()) TRY(map_key(peer));
+  }
   return {};
 }
 
 Result<std::unique_ptr<StaticAgent>> StaticAgent::create(system::Loop& loop, Options options) {
+  system::raise_descriptor_limit();  // one for each key
   system::StateFolder folder = TRY(system::StateFolder::open(options.state_folder));
   system::SystemRandom random;
   OwnKeys keys = TRY(load_keys(folder.path(), random));
@@ -125,6 +142,9 @@ Result<> StaticAgent::open_interface() {
   options.name = peers_.host.interface;
   options.addresses = peers_.host.addresses;
   options.mtu = peers_.host.mtu;
+  options.answer_wg = [this](std::string_view request) {
+    return answer_to_reader(agent_->wireguard(), {.listen_port = udp_->port()}, request);
+  };
   auto interface =
       OverlayInterface::open(loop_, std::move(options), warnings_, [this] { on_tun_readable(); });
   if (!interface) return fail(std::move(interface).error().within(options_.peers_file));
@@ -142,11 +162,9 @@ void StaticAgent::apply_peers() {
     pair::PeerConfig config;
     config.name = peer.name;
     config.wireguard_key = peer.wireguard_key;
-  options.answer_wg = [this](std::string_view request) {
-    return answer_to_reader(agent_->wireguard(), {.listen_port = udp_->port()}, request);
-  };
     if (const auto file = key_files_.find(peer.name); file != key_files_.end()) {
-      config.rosenpass_key = file->second.bytes();
+      config.rosenpass_key = file->second.file.bytes();
+      config.digests = file->second.digests;
     }
     config.addresses = peer.addresses;
     config.has_endpoint = peer.endpoint.has_value();
@@ -245,6 +263,16 @@ void StaticAgent::settle() {
   if (const auto text = agent_->poll_state()) state_->save(*text);
   pump_.flush(*agent_, *udp_);
   timer_.arm(agent_->next_timeout());
+  let_keys_go();
+}
+
+/// The next exchange reads them again: not worth it for few.
+void StaticAgent::let_keys_go() {
+  for (const crypto::PublicKey& key : agent_->take_read_keys()) {
+    const pair::Pair* pair = agent_->find_pair(key);
+    const auto file = pair ? key_files_.find(pair->config().name) : key_files_.end();
+    if (file != key_files_.end() && key_files_.size() > kKeysInMemory) file->second.file.let_go();
+  }
 }
 
 // ---- the rest --------------------------------------------------------------------------------

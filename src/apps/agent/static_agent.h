@@ -3,6 +3,7 @@
 #include "apps/agent/overlay_interface.h"
 #include "apps/agent/state_file.h"
 #include "apps/agent/warnings.h"
+#include "apps/digest_cache.h"
 #include "apps/key_store.h"
 #include "apps/packet_pump.h"
 #include "node/agent/agent.h"
@@ -49,14 +50,19 @@ class StaticAgent {
   Result<> reload();
 
  private:
-  using KeyFiles = std::map<std::string, system::MappedFile>;  // by peer name
+  struct KeyFile {
+    system::MappedFile file;
+    rosenpass::KeyDigests digests;
+  };
+  using KeyFiles = std::map<std::string, KeyFile>;  // by peer name
 
   StaticAgent(system::Loop& loop, Options options, system::StateFolder folder, OwnKeys keys,
               netmap::PeersFile peers);
 
   static Result<netmap::PeersFile> load_peers(const std::string& path,
                                               const crypto::PublicKey& own_key);
-  static Result<KeyFiles> map_keys(const netmap::PeersFile& peers);
+  static Result<system::MappedFile> map_key(const netmap::PeerSection& peer);
+  Result<KeyFiles> map_keys(const netmap::PeersFile& peers) const;
 
   Result<> start();
   Result<> make_agent();
@@ -74,6 +80,7 @@ class StaticAgent {
   void on_timer();
   /// Does what the agent wants done after a call: state to disk, then datagrams, then the timer.
   void settle();
+  void let_keys_go();
   agent::HostFacts facts() const;
 
   system::Loop& loop_;

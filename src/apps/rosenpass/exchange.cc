@@ -1,5 +1,6 @@
 #include "apps/rosenpass/exchange.h"
 
+#include "apps/rosenpass/cache_folder.h"
 #include "apps/rosenpass/wireguard_key.h"
 #include "base/hex.h"
 #include "base/log.h"
@@ -90,15 +91,15 @@ Result<> Exchange::start(const Config& config, Options options) {
 }
 
 Result<> Exchange::add_peers(const Config& config) {
-  const std::string folder = cache_folder();
-  const DigestCache before = load_cache(folder);
-  DigestCache cache = before;
+  const std::string file = cache_folder() + "/digests";
+  const apps::DigestCache before = apps::load_digests(file);
+  apps::DigestCache cache = before;
   for (const PeerSection& section : config.peers) TRY(add_peer(section, cache));
-  if (cache != before) save_cache(folder, cache);
+  if (cache != before) apps::save_digests(file, cache);
   return {};
 }
 
-Result<> Exchange::add_peer(const PeerSection& section, DigestCache& cache) {
+Result<> Exchange::add_peer(const PeerSection& section, apps::DigestCache& cache) {
   auto peer = std::make_unique<PeerEntry>(
       PeerEntry{.section = section, .public_key = TRY(load_public_key(section.public_key))});
   rosenpass::PeerConfig config{.public_key = peer->public_key.bytes(),
@@ -109,17 +110,11 @@ Result<> Exchange::add_peer(const PeerSection& section, DigestCache& cache) {
     config.output_label =
         rosenpass::output_label(section.version, section.osk_organization, section.osk_label);
   }
-  const DigestCache::Key key{peer->public_key.stamp(), section.version};
-  config.digests = cache.find(key);
-  const bool known = config.digests.has_value();
+  config.digests = cache.digests_of(peer->public_key, section.version);
   const auto id = service_->add_peer(system::boot_now(), std::move(config));
   if (!id) return fail_with(fmt::format("{}: {}", section.public_key, text_of(id.error())));
   peer->id = *id;
   peer->pid = service_->status(*id).pid;
-  if (!known) {
-    cache.put(key, *service_->node().digests(*id));
-    touched_.insert(*id);
-  }
   by_id_.emplace(*id, peer.get());
   peers_.push_back(std::move(peer));
   return {};

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "apps/digest_cache.h"
 #include "apps/rosenpass/config.h"
-#include "apps/rosenpass/digest_cache.h"
 #include "apps/rosenpass/key_files.h"
 #include "apps/rosenpass/key_output.h"
 #include "apps/rosenpass/peer_addresses.h"
@@ -57,7 +57,7 @@ class Exchange {
   Exchange(system::Loop& loop, OwnKeyFiles own, std::function<void(const std::string&)> print);
   Result<> start(const Config& config, Options options);
   Result<> add_peers(const Config& config);
-  Result<> add_peer(const PeerSection& section, DigestCache& cache);
+  Result<> add_peer(const PeerSection& section, apps::DigestCache& cache);
   void resolve(PeerEntry& peer);
   void on_resolved(PeerEntry& peer, Result<std::vector<Endpoint>> addresses);
 

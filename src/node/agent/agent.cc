@@ -57,7 +57,9 @@ void Agent::set_peers(TimePoint now, pair::Mode mode, std::vector<pair::PeerConf
   peers_ = std::move(peers);
   for (pair::PeerConfig& peer : peers_) {
     if (peer.rosenpass_key.empty() || peer.key_name) continue;
-    peer.key_name = pair::KeyName{options_.suite->number, rosenpass::peer_hash(peer.rosenpass_key)};
+    peer.key_name = pair::KeyName{
+        options_.suite->number,
+        peer.digests ? peer.digests->pid : rosenpass::peer_hash(peer.rosenpass_key)};
   }
   apply_peers(now);
 }
@@ -324,6 +326,8 @@ std::optional<std::string> Agent::poll_state() {
 
 std::optional<Agent::Transmit> Agent::poll_transmit() {
   if (auto transmit = rosenpass_.poll_transmit()) {
+    const pair::Pair* pair = transmit->peer ? pair_of(*transmit->peer) : nullptr;
+    if (pair) read_keys_.insert(pair->config().wireguard_key);
     return Transmit{transmit->to, std::move(transmit->bytes)};
   }
   if (auto transmit = wireguard_.poll_transmit()) {

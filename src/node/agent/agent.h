@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -96,8 +97,12 @@ class Agent {
     Endpoint from;
   };
   std::vector<Heard> take_heard() { return std::exchange(heard_, {}); }
+  /// The peers whose Rosenpass public keys exchanges have read: half a megabyte of memory each,
+  /// which the owner can give back.
+  std::set<crypto::PublicKey> take_read_keys() { return std::exchange(read_keys_, {}); }
   /// What in the list of peers an administrator should look at, though it is in force.
   std::vector<std::string> notices() const;
+  const pair::Pins& pins() const { return pins_; }
   const wireguard::Device& wireguard() const { return wireguard_; }
   const rosenpass::Node& rosenpass() const { return rosenpass_; }
   /// Datagrams that belong to no protocol of ours.
@@ -135,6 +140,7 @@ class Agent {
   std::map<crypto::PublicKey, pair::Pair*> by_key_;
   std::vector<crypto::PublicKey> wanted_;
   std::vector<Heard> heard_;
+  std::set<crypto::PublicKey> read_keys_;
   std::unordered_map<wireguard::PeerId, pair::Pair*> by_wireguard_;
   std::unordered_map<rosenpass::PeerId, pair::Pair*> by_rosenpass_;
 

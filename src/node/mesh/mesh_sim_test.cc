@@ -62,11 +62,25 @@ Result<> MemoryKeyCache::put(const pair::KeyName& name, ByteView bytes) {
   CHECK(rosenpass::peer_hash(bytes) == name.pid);
   if (full_) return fail_with("no space left on device");
   keys_[name] = to_vector(bytes);
+  parts_.erase(name);
   return {};
 }
 
-void MemoryKeyCache::keep(const std::set<pair::KeyName>& names) {
-  std::erase_if(keys_, [&](const auto& entry) { return !names.contains(entry.first); });
+std::optional<rosenpass::KeyDigests> MemoryKeyCache::digests(const pair::KeyName& name) {
+  return rosenpass::make_digests(keys_.at(name), rosenpass::Version::V02);
+}
+
+void MemoryKeyCache::append_part(const pair::KeyName& name, std::size_t offset, ByteView piece) {
+  ByteVector& part = parts_[name];
+  CHECK(offset <= part.size());
+  part.resize(offset);
+  append(part, piece);
+}
+
+void MemoryKeyCache::keep(const std::set<pair::KeyName>& used,
+                          const std::set<pair::KeyName>& known) {
+  CHECK(std::ranges::includes(known, used));
+  std::erase_if(keys_, [&](const auto& entry) { return !known.contains(entry.first); });
 }
 
 // ---- the server ------------------------------------------------------------------------------

@@ -23,13 +23,18 @@ namespace trellis::mesh {
 class MemoryKeyCache final : public KeyCache {
  public:
   ByteView find(const pair::KeyName& name) override;
+  std::optional<rosenpass::KeyDigests> digests(const pair::KeyName& name) override;
+  void let_go(const pair::KeyName&) override {}
   Result<> put(const pair::KeyName& name, ByteView bytes) override;
-  void keep(const std::set<pair::KeyName>& names) override;
+  void keep(const std::set<pair::KeyName>& used, const std::set<pair::KeyName>& known) override;
+  ByteVector part(const pair::KeyName& name) override { return parts_[name]; }
+  void append_part(const pair::KeyName& name, std::size_t offset, ByteView piece) override;
   std::size_t size() const { return keys_.size(); }
   void set_full(bool full) { full_ = full; }
 
  private:
   std::map<pair::KeyName, ByteVector> keys_;
+  std::map<pair::KeyName, ByteVector> parts_;
   bool full_ = false;
 };
 

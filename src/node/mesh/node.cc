@@ -13,7 +13,7 @@ namespace {
 /// An offer moves nobody who was of use so lately: else whoever makes up peers that offer would
 /// make us fetch keys without end.
 constexpr Duration kUnusedForOffer = 5min;
-/// The keys of so many peers stay on disk, whatever their use.
+/// The keys of so many peers stay on disk, whatever their use; those that are pinned always do.
 constexpr std::size_t kKeysKept = 1024;
 constexpr Duration kFirstOfferPause = 1s;
 constexpr Duration kOfferPauseMax = 30s;
@@ -162,6 +162,10 @@ void Node::handle(TimePoint now, uplink::SignalUp&&) {
 
 void Node::handle(TimePoint, uplink::SignalDown&&) { signal_is_up_ = false; }
 
+void Node::handle(TimePoint, uplink::KeyPiece&& event) {
+  cache_.append_part(event.name, event.offset, event.bytes);
+}
+
 void Node::handle(TimePoint now, uplink::KeyFetched&& event) {
   if (const auto kept = cache_.put(event.name, event.bytes); !kept) {
     LOG(warn, "mesh", "{}", kept.error().message);
@@ -222,7 +226,8 @@ void Node::apply_peers(TimePoint now) {
 
 void Node::publish_peers(TimePoint now) {
   const bool strict = mode_ == pair::Mode::Strict || memory_.server_is_strict;
-  std::set<pair::KeyName> names;
+  std::set<pair::KeyName> used;
+  std::set<pair::KeyName> known;
   std::vector<pair::PeerConfig> configs;
   configs.reserve(neighbours_.size());
   for (const auto& [key, neighbour] : neighbours_) {
@@ -232,8 +237,15 @@ void Node::publish_peers(TimePoint now) {
     config.wireguard_key = peer.wireguard_key;
     config.key_name = peer.key_name;
     const bool kept = !neighbour.let_go || neighbours_.size() <= kKeysKept;
-    if (peer.key_name && kept) names.insert(*peer.key_name);
-    if (peer.key_name && neighbour.wanted()) config.rosenpass_key = cache_.find(*peer.key_name);
+    if (peer.key_name && kept) known.insert(*peer.key_name);
+    if (const auto* pin = agent_->pins().find(key)) known.insert(pin->key);
+    if (peer.key_name && neighbour.wanted()) {
+      config.rosenpass_key = cache_.find(*peer.key_name);
+      if (!config.rosenpass_key.empty()) {
+        config.digests = cache_.digests(*peer.key_name);
+        used.insert(*peer.key_name);
+      }
+    }
     config.addresses = peer.addresses;
     config.path_source = pair::PathSource::Owner;
     configs.push_back(std::move(config));
@@ -241,7 +253,7 @@ void Node::publish_peers(TimePoint now) {
   std::sort(configs.begin(), configs.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
   agent_->set_peers(now, strict ? pair::Mode::Strict : pair::Mode::Permissive, std::move(configs));
-  cache_.keep(names);
+  cache_.keep(used, known);
   for (auto& [key, neighbour] : neighbours_) {
     if (neighbour.wanted()) agent_->set_path(now, key, neighbour.link->path());
   }
@@ -254,9 +266,7 @@ bool Node::want(TimePoint now, Neighbour& neighbour, Reason reason) {
   if (neighbour.wanted()) {
     neighbour.wanted_at = now;
     // Perhaps it has another key by now, or the disk had no room for the one that was fetched.
-    if (peer.key_name && cache_.find(*peer.key_name).empty()) {
-      uplink_->fetch_key(now, *peer.key_name);
-    }
+    if (peer.key_name && cache_.find(*peer.key_name).empty()) fetch(now, *peer.key_name);
     return false;
   }
   if (!make_room(now, reason)) return false;
@@ -277,8 +287,12 @@ bool Node::want(TimePoint now, Neighbour& neighbour, Reason reason) {
   offer(now, neighbour);
   if (!peer.key_name) return false;
   if (!cache_.find(*peer.key_name).empty()) return true;
-  uplink_->fetch_key(now, *peer.key_name);
+  fetch(now, *peer.key_name);
   return false;
+}
+
+void Node::fetch(TimePoint now, const pair::KeyName& name) {
+  if (!uplink_->is_fetching(name)) uplink_->fetch_key(now, name, cache_.part(name));
 }
 
 /// False: all places are taken, by peers that are more use.
@@ -480,7 +494,17 @@ std::optional<agent::Agent::Transmit> Node::poll_transmit() {
   if (auto check = links_.poll_transmit()) {
     return agent::Agent::Transmit{check->to, std::move(check->bytes)};
   }
-  return agent_->poll_transmit();
+  auto transmit = agent_->poll_transmit();
+  if (!transmit) let_keys_go();
+  return transmit;
+}
+
+/// Half a megabyte of each key that an exchange has read.
+void Node::let_keys_go() {
+  for (const crypto::PublicKey& peer : agent_->take_read_keys()) {
+    const pair::Pair* pair = agent_->find_pair(peer);
+    if (pair && pair->config().key_name) cache_.let_go(*pair->config().key_name);
+  }
 }
 
 }  // namespace trellis::mesh

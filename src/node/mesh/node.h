@@ -138,6 +138,7 @@ class Node {
   void handle(TimePoint now, uplink::SignalUp&& event);
   void handle(TimePoint now, uplink::SignalDown&& event);
   void handle(TimePoint now, uplink::Signal&& event);
+  void handle(TimePoint now, uplink::KeyPiece&& event);
   void handle(TimePoint now, uplink::KeyFetched&& event);
   void handle(TimePoint now, uplink::Refused&& event);
   void handle(TimePoint now, uplink::LoggedOut&& event);
@@ -148,6 +149,8 @@ class Node {
   bool may_talk_to(const netmap::MapPeer& peer) const;
   enum class Reason : std::uint8_t { Map, Traffic, Offer };
   bool want(TimePoint now, Neighbour& neighbour, Reason reason);
+  void fetch(TimePoint now, const pair::KeyName& name);
+  void let_keys_go();
   bool make_room(TimePoint now, Reason reason);
   TimePoint last_used(const Neighbour& neighbour) const;
   void let_go(TimePoint now, Neighbour& neighbour);

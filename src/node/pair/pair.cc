@@ -74,6 +74,7 @@ void Pair::join_exchange(TimePoint now) {
   rosenpass::PeerConfig peer;
   peer.public_key = config_.rosenpass_key;
   peer.path = path();
+  peer.digests = config_.digests;
   const auto added = engines_.rosenpass.add_peer(now, std::move(peer));
   if (!added) return refuse_key(added.error());
   rosenpass_id_ = *added;

@@ -29,6 +29,8 @@ struct PeerConfig {
   std::string name;
   crypto::PublicKey wireguard_key;
   ByteView rosenpass_key;  // empty: none, or not here yet. Stays with the caller; see reconfigure
+  /// Of rosenpass_key, in V02; kept by the caller, they spare reading it.
+  std::optional<rosenpass::KeyDigests> digests;
   std::optional<KeyName> key_name;  // of rosenpass_key; given without it: the key is to be fetched
   std::vector<Prefix> addresses;
   PathSource path_source = PathSource::Pair;

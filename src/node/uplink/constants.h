@@ -50,6 +50,10 @@ inline constexpr std::uint64_t kSerialMax = std::uint64_t{1} << 46;       // the
 inline constexpr std::uint64_t kSerialAheadMax = std::uint64_t{1} << 32;  // 50 days
 
 inline constexpr std::size_t kFetchesAtOnceMax = 4;
+/// Keys of half a megabyte: a server that names others with each map must not make us fetch, and
+/// write, without end. So many at once is twice what a node keeps ready.
+inline constexpr double kFetchedKeysBurst = 512;
+inline constexpr double kFetchedKeysPerSecond = 0.1;
 /// Of a key that is uploaded, queued in the connection.
 inline constexpr std::size_t kUploadAheadBytes = 128 << 10;
 

@@ -51,6 +51,15 @@ struct Signal {
   wire::signal::Body body;
 };
 
+/// Some of the bytes of a public key that is being fetched, unchecked: whoever keeps them, and
+/// gives them to `fetch_key` after a restart, need not have them sent again. What was kept from
+/// `offset` on is void.
+struct KeyPiece {
+  pair::KeyName name;
+  std::size_t offset = 0;
+  ByteVector bytes;
+};
+
 /// The whole public key; its hash is its name.
 struct KeyFetched {
   pair::KeyName name;
@@ -79,6 +88,6 @@ struct LoggedOut {
 };
 
 using Event = std::variant<Connect, Disconnect, LoggedIn, MapChanged, Synced, KeyUploaded, SignalUp,
-                           SignalDown, Signal, KeyFetched, Refused, LoggedOut>;
+                           SignalDown, Signal, KeyPiece, KeyFetched, Refused, LoggedOut>;
 
 }  // namespace trellis::uplink

@@ -11,14 +11,16 @@
 
 namespace trellis::uplink {
 
-void KeyFetches::want(const pair::KeyName& name) {
+void KeyFetches::want(const pair::KeyName& name, ByteVector have) {
   const crypto::Suite* const own = shared_.options.suite;
   const crypto::Suite* const suite =
       own && own->number == name.suite ? own : crypto::find_suite(name.suite);
   if (!suite || fetches_.contains(name)) return;  // read_map() lets no other suite in
+  const std::size_t total = suite->static_kem->sizes().public_key;
+  if (have.size() >= total) have.clear();  // the last piece is never kept alone
   fetches_.emplace(name, Fetch{.name = name,
-                               .total = suite->static_kem->sizes().public_key,
-                               .bytes = {},
+                               .total = total,
+                               .bytes = std::move(have),
                                .call = std::nullopt,
                                .back_off = BackOff({kKeyRetryFirst, kKeyRetryMax}),
                                .error = {}});
@@ -28,6 +30,7 @@ void KeyFetches::forget(TimePoint now, const Session* session, const pair::KeyNa
   const auto found = fetches_.find(name);
   if (found == fetches_.end()) return;
   if (found->second.call && session) session->grpc.cancel(now, *found->second.call);
+  settle_charge(found->second);
   fetches_.erase(found);
 }
 
@@ -42,6 +45,7 @@ void KeyFetches::map_changed(TimePoint now, const Session& session) {
 
 void KeyFetches::line_lost() {
   for (auto& [name, fetch] : fetches_) {
+    settle_charge(fetch);
     fetch.call.reset();
     fetch.not_before = {};
     fetch.back_off.reset();
@@ -57,15 +61,19 @@ void KeyFetches::handle_message(TimePoint now, const Session& session, grpc::Cal
                     piece->piece().size() <= fetch.total - fetch.bytes.size();
   if (!fits) {
     session.grpc.cancel(now, call);
-    fetch.bytes = {};
+    drop_bytes(fetch);
     fail_later(now, fetch, "the server sent pieces that do not fit");
     return;
   }
-  if (fetch.bytes.empty()) fetch.bytes.reserve(fetch.total);
+  fetch.bytes.reserve(fetch.total);
   append(fetch.bytes, control::field_bytes(piece->piece()));
   fetch.grew = fetch.grew || !piece->piece().empty();
   shared_.counters.key_bytes_received += piece->piece().size();
-  if (fetch.bytes.size() < fetch.total) return;
+  if (fetch.bytes.size() < fetch.total) {
+    shared_.events.emplace_back(KeyPiece{fetch.name, static_cast<std::size_t>(piece->offset()),
+                                         to_vector(control::field_bytes(piece->piece()))});
+    return;
+  }
   session.grpc.cancel(now, call);  // nothing of interest follows
   complete(now, fetch);
 }
@@ -83,7 +91,7 @@ void KeyFetches::start_due(TimePoint now, const Session& session) {
   std::size_t room = kFetchesAtOnceMax - std::min(running(), kFetchesAtOnceMax);
   for (auto& [name, fetch] : fetches_) {
     if (room == 0) return;
-    if (fetch.call || fetch.not_before > now) continue;
+    if (fetch.call || fetch.not_before > now || !charge(now, fetch)) continue;
     wire::keys::FetchRequest request;
     request.set_key_name(key_name_bytes(name));
     request.set_offset(static_cast<std::uint32_t>(fetch.bytes.size()));
@@ -131,9 +139,37 @@ std::size_t KeyFetches::running() const {
       fetches_, [](const auto& entry) { return entry.second.call.has_value(); }));
 }
 
+/// False: so many were fetched lately that this one waits.
+bool KeyFetches::charge(TimePoint now, Fetch& fetch) {
+  const double keys =
+      static_cast<double>(fetch.total - fetch.bytes.size()) / static_cast<double>(fetch.total);
+  if (!keys_.take(now, keys)) {
+    fetch.not_before = keys_.next(now, keys);
+    fetch.error = "so many keys were fetched lately that it waits";
+    return false;
+  }
+  fetch.charged = keys;
+  return true;
+}
+
+/// Bytes that did not come cost nothing.
+void KeyFetches::settle_charge(Fetch& fetch) {
+  if (!fetch.call) return;
+  const double left =
+      static_cast<double>(fetch.total - fetch.bytes.size()) / static_cast<double>(fetch.total);
+  keys_.give_back(std::min(left, fetch.charged));
+  fetch.charged = 0;
+}
+
+void KeyFetches::drop_bytes(Fetch& fetch) {
+  fetch.charged = 0;  // they came
+  fetch.bytes = {};
+  shared_.events.emplace_back(KeyPiece{fetch.name, 0, {}});
+}
+
 void KeyFetches::complete(TimePoint now, Fetch& fetch) {
   if (rosenpass::peer_hash(fetch.bytes) != fetch.name.pid) {
-    fetch.bytes = {};
+    drop_bytes(fetch);
     fail_later(now, fetch, "the server sent another key under its name");
     return;
   }
@@ -143,6 +179,7 @@ void KeyFetches::complete(TimePoint now, Fetch& fetch) {
 
 void KeyFetches::fail_later(TimePoint now, Fetch& fetch, std::string why) {
   LOG(debug, "uplink", "key fetch failed key={} reason={}", fetch.name.to_string(), why);
+  settle_charge(fetch);
   fetch.call.reset();
   fetch.error = std::move(why);
   fetch.not_before = now + fetch.back_off.next(shared_.random);

@@ -77,10 +77,12 @@ void Uplink::send_signal(TimePoint now, const crypto::PublicKey& to,
 
 void Uplink::set_wall_clock(WallTime now) { state_->shared_.wall = now; }
 
-void Uplink::fetch_key(TimePoint now, const pair::KeyName& name) {
-  state_->fetches_.want(name);
+void Uplink::fetch_key(TimePoint now, const pair::KeyName& name, ByteVector have) {
+  state_->fetches_.want(name, std::move(have));
   if (const auto session = state_->standing_session()) state_->fetches_.start_due(now, *session);
 }
+
+bool Uplink::is_fetching(const pair::KeyName& name) const { return state_->fetches_.wanted(name); }
 
 void Uplink::forget_key(TimePoint now, const pair::KeyName& name) {
   const auto session = state_->standing_session();

@@ -89,7 +89,10 @@ class Uplink {
   void send_signal(TimePoint now, const crypto::PublicKey& to, const wire::signal::Body& body);
 
   /// Asks until `KeyFetched` comes, or `forget_key`, or a map that does not name it any more.
-  void fetch_key(TimePoint now, const pair::KeyName& name);
+  /// `have`: what an earlier fetch has left, from the key's first byte on. Nothing happens if the
+  /// key is being fetched already.
+  void fetch_key(TimePoint now, const pair::KeyName& name, ByteVector have = {});
+  bool is_fetching(const pair::KeyName& name) const;
   void forget_key(TimePoint now, const pair::KeyName& name);
 
   /// The network has changed, or a person wants it: a line that waits tries now, one that stands

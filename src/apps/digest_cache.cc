@@ -1,4 +1,4 @@
-#include "apps/rosenpass/digest_cache.h"
+#include "apps/digest_cache.h"
 
 #include "base/hex.h"
 #include "base/log.h"
@@ -9,15 +9,17 @@
 
 #include <array>
 #include <charconv>
-#include <cstdlib>
+#include <filesystem>
 
-namespace trellis::rosenpass_program {
+namespace trellis::apps {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 64 << 20;
 constexpr std::size_t kFields = 10;
 
-std::string file_in(const std::string& folder) { return folder + "/digests"; }
+std::string folder_of(const std::string& file) {
+  return std::filesystem::path(file).parent_path().string();
+}
 
 /// The fields of a line, if it has that many.
 std::optional<std::array<std::string_view, kFields>> split(std::string_view line) {
@@ -48,12 +50,6 @@ bool read_version(std::string_view text, rosenpass::Version& version) {
   version =
       text == name(rosenpass::Version::V03) ? rosenpass::Version::V03 : rosenpass::Version::V02;
   return text == name(version);
-}
-
-std::optional<std::string> environment(const char* variable) {
-  const char* value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): nobody sets it
-  if (value == nullptr || *value != '/') return std::nullopt;
-  return value;
 }
 
 }  // namespace
@@ -102,30 +98,33 @@ void DigestCache::put(const Key& key, const rosenpass::KeyDigests& digests) {
   entries_.insert_or_assign(key, digests);
 }
 
-std::string cache_folder() {
-  if (const auto folder = environment("XDG_CACHE_HOME")) return *folder + "/trellis-rosenpass";
-  if (const auto home = environment("HOME")) return *home + "/.cache/trellis-rosenpass";
-  return "/var/cache/trellis-rosenpass";
+rosenpass::KeyDigests DigestCache::digests_of(const system::MappedFile& file,
+                                              rosenpass::Version version) {
+  const Key key{file.stamp(), version};
+  if (const auto known = find(key)) return *known;
+  const rosenpass::KeyDigests made = rosenpass::make_digests(file.bytes(), version);
+  file.let_go();
+  put(key, made);
+  return made;
 }
 
-DigestCache load_cache(const std::string& folder) {
-  if (!system::file_exists(file_in(folder))) return {};
-  const auto checked = system::StateFolder::open(folder);
-  const auto bytes = checked ? system::read_file(file_in(folder), kFileBytesMax)
-                             : Result<ByteVector>(fail(checked.error()));
+DigestCache load_digests(const std::string& file) {
+  if (!system::file_exists(file)) return {};
+  const auto checked = system::check_private_folder(folder_of(file));
+  const auto bytes =
+      checked ? system::read_file(file, kFileBytesMax) : Result<ByteVector>(fail(checked.error()));
   if (!bytes) {
-    LOG(info, "rosenpass", "nothing is taken from the cache: {}", bytes.error().message);
+    LOG(info, "keys", "nothing is taken from the cache: {}", bytes.error().message);
     return {};
   }
   return DigestCache::parse({reinterpret_cast<const char*>(bytes->data()), bytes->size()});
 }
 
-void save_cache(const std::string& folder, const DigestCache& cache) {
-  const auto checked = system::StateFolder::open(folder);
-  const auto saved =
-      checked ? system::write_file_atomically(file_in(folder), as_bytes(cache.text()), 0600)
-              : Result<>(fail(checked.error()));
-  if (!saved) LOG(info, "rosenpass", "the cache was not written: {}", saved.error().message);
+void save_digests(const std::string& file, const DigestCache& cache) {
+  const auto checked = system::make_private_folder(folder_of(file));
+  const auto saved = checked ? system::write_file_atomically(file, as_bytes(cache.text()), 0600)
+                             : Result<>(fail(checked.error()));
+  if (!saved) LOG(info, "keys", "the cache was not written: {}", saved.error().message);
 }
 
-}  // namespace trellis::rosenpass_program
+}  // namespace trellis::apps

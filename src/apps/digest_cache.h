@@ -9,7 +9,7 @@
 #include <string_view>
 #include <utility>
 
-namespace trellis::rosenpass_program {
+namespace trellis::apps {
 
 /// The digests of public keys from one start to the next: 2.5 ms a key. A key file is known by its
 /// place on disk, its size and its times, so it need not be read. What is wrong or missing in the
@@ -23,6 +23,8 @@ class DigestCache {
   std::string text() const;
 
   std::optional<rosenpass::KeyDigests> find(const Key& key) const;
+  /// Those that are kept, else new ones, for which the file is read, and then let go.
+  rosenpass::KeyDigests digests_of(const system::MappedFile& file, rosenpass::Version version);
   /// Beyond kEntriesMax it begins anew.
   void put(const Key& key, const rosenpass::KeyDigests& digests);
   static constexpr std::size_t kEntriesMax = 20'000;  // 6 MB
@@ -32,11 +34,9 @@ class DigestCache {
   std::map<Key, rosenpass::KeyDigests> entries_;
 };
 
-/// $XDG_CACHE_HOME/trellis-rosenpass, ~/.cache/trellis-rosenpass or /var/cache/trellis-rosenpass.
-std::string cache_folder();
 /// Empty if there is none, or if others may enter its folder.
-DigestCache load_cache(const std::string& folder);
-/// Failure costs time at the next start.
-void save_cache(const std::string& folder, const DigestCache& cache);
+DigestCache load_digests(const std::string& file);
+/// Makes the folder (0700) if there is none. Failure costs time at the next start.
+void save_digests(const std::string& file, const DigestCache& cache);
 
-}  // namespace trellis::rosenpass_program
+}  // namespace trellis::apps

@@ -1,4 +1,4 @@
-#include "apps/rosenpass/digest_cache.h"
+#include "apps/digest_cache.h"
 
 #include "testing/random.h"
 
@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace trellis::rosenpass_program {
+namespace trellis::apps {
 namespace {
 
 namespace fs = std::filesystem;
@@ -53,17 +53,18 @@ TEST(DigestCache, IsTakenFromAFolderOfOursAlone) {
   std::string name = (fs::temp_directory_path() / "trellis-cache-XXXXXX").string();
   ASSERT_NE(::mkdtemp(name.data()), nullptr);
   const std::string folder = name + "/a/b";
-  EXPECT_EQ(load_cache(folder), DigestCache());
+  const std::string file = folder + "/digests";
+  EXPECT_EQ(load_digests(file), DigestCache());
   EXPECT_FALSE(fs::exists(folder)) << "reading makes nothing";
   DigestCache cache;
   cache.put(some_key(1), some_digests(1));
-  save_cache(folder, cache);
-  EXPECT_EQ(load_cache(folder), cache);
+  save_digests(file, cache);
+  EXPECT_EQ(load_digests(file), cache);
   EXPECT_EQ(fs::status(folder).permissions(), fs::perms::owner_all);
   fs::permissions(folder, fs::perms::others_exec, fs::perm_options::add);
-  EXPECT_EQ(load_cache(folder), DigestCache()) << "others may enter it";
+  EXPECT_EQ(load_digests(file), DigestCache()) << "others may enter it";
   fs::remove_all(name);
 }
 
 }  // namespace
-}  // namespace trellis::rosenpass_program
+}  // namespace trellis::apps
