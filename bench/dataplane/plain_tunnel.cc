@@ -58,7 +58,8 @@ Result<> run(const char* name, std::uint16_t port, const Endpoint& peer) {
   const auto loop = TRY(system::Loop::create());
   auto routes = TRY(system::Routes::open());
   auto tun = TRY(system::Tun::create(name, apps::tun_offloads()));
-  TRY(routes.set_mtu(TRY(routes.interface_index(name)), kMtu));
+  const std::uint32_t interface = TRY(routes.interface_index(name));
+  TRY(routes.set_mtu(interface, kMtu));
   auto udp = TRY(system::UdpSocket::open({.port = port, .offloads = apps::udp_offloads()}));
   Plain engine(peer);
   apps::PacketPump<Plain> pump;
