@@ -135,5 +135,68 @@ TEST(AllowedIps, AgreesWithASlowTableThroughRandomChanges) {
   }
 }
 
+/// An address that shares any number of leading bits with the first one.
+IpAddress neighbour_of(const IpAddress& first, trellis::testing::SeededRandom& random) {
+  ByteVector bytes = to_vector(first.bytes());
+  const std::size_t shared = random.below(first.bits() + 1U);
+  for (std::size_t bit = shared; bit < first.bits(); ++bit) {
+    if (random.below(2) == 0) bytes[bit / 8] ^= std::byte{0x80} >> (bit % 8);
+  }
+  return IpAddress::from_bytes(bytes);
+}
+
+TEST(AllowedIps, AgreesWithASlowTableOnLongPrefixesBesideEachOther) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    trellis::testing::SeededRandom random(seed);
+    AllowedIps table;
+    SlowTable slow;
+    std::vector<Prefix> held;
+    IpAddress last = seed % 2 == 0 ? address("10.20.30.40") : address("fd01:2345:6789::abcd");
+    for (int i = 0; i < 700; ++i) {
+      last = neighbour_of(last, random);
+      const auto cut = static_cast<std::uint8_t>(std::min(random.below(40), random.below(33)));
+      const Prefix chosen(last,
+                          static_cast<std::uint8_t>(last.bits() - std::min(cut, last.bits())));
+      const PeerId peer{static_cast<std::uint32_t>(random.below(3))};
+      if (random.below(3) == 0 && !held.empty()) {
+        const Prefix gone = held[random.below(held.size())];
+        table.remove(gone, peer), slow.remove(gone, peer);
+      } else {
+        table.insert(chosen, peer), slow.insert(chosen, peer);
+        held.push_back(chosen);
+      }
+      const IpAddress asked = neighbour_of(last, random);
+      ASSERT_EQ(table.find(asked), slow.find(asked)) << asked.to_string();
+      ASSERT_THAT(table.prefixes(peer), ::testing::ElementsAreArray(slow.prefixes(peer)));
+    }
+    for (std::uint32_t peer = 0; peer < 3; ++peer) table.remove_all(PeerId{peer});
+    EXPECT_FALSE(table.find(last).has_value());
+    table.insert(held.front(), kA);
+    EXPECT_THAT(table.prefixes(kA), ElementsAre(held.front()));
+  }
+}
+
+TEST(AllowedIps, FindsEachOfManyHostsAndNoneThatIsNotThere) {
+  const auto host = [](std::size_t i) {  // spread by an odd factor, each once
+    const std::array<be32, 1> word{static_cast<std::uint32_t>(i * 0x9e37'79b1)};
+    return IpAddress::from_bytes(std::as_bytes(std::span(word)));
+  };
+  constexpr std::size_t kHosts = 100'000;
+  AllowedIps table;
+  for (std::size_t i = 0; i < kHosts; ++i) {
+    table.insert(Prefix::host(host(i)), PeerId{static_cast<std::uint32_t>(i)});
+  }
+  for (std::size_t i = 0; i < kHosts; i += 2) {
+    table.remove_all(PeerId{static_cast<std::uint32_t>(i)});
+  }
+  for (std::size_t i = 0; i < 2 * kHosts; ++i) {
+    const bool there = i < kHosts && i % 2 == 1;
+    const std::optional<PeerId> expected =
+        there ? std::optional(PeerId{static_cast<std::uint32_t>(i)}) : std::nullopt;
+    ASSERT_EQ(table.find(host(i)), expected) << i;
+  }
+}
+
 }  // namespace
 }  // namespace trellis::wireguard
