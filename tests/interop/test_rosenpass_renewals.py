@@ -64,7 +64,8 @@ def start_all(pairs, programs, alice, bob, link) -> list[Watched]:
 @pytest.mark.long
 @pytest.mark.parametrize("loss", [0, 0.2], ids=["no-loss", "loss-20"])
 def test_ten_renewals(pairs, program, foreign, impaired_hosts, loss):
-    """23 minutes. With loss go-rosenpass is only watched: it does not repeat an acknowledgement."""
+    """23 minutes. go-rosenpass may have another key than we for some seconds, and with loss is only
+    watched: it does not repeat an acknowledgement."""
     alice, bob, link, wire = impaired_hosts
     wire.set(loss=loss)
     programs = {name: program if name == "ours" else foreign(name) for name in NAMES}
@@ -77,7 +78,8 @@ def test_ten_renewals(pairs, program, foreign, impaired_hosts, loss):
         time.sleep(SAMPLE_SECONDS)
     for each in watched:
         print(f"{loss:.0%} of datagrams lost; {each}")
-    held_to_it = [each for each in watched if loss == 0 or not each.name.startswith("go")]
-    assert [str(each) for each in held_to_it if len(each.keys) <= RENEWALS] == []
+    held_to_it = [each for each in watched if not each.name.startswith("go")]
+    renewing = watched if loss == 0 else held_to_it
+    assert [str(each) for each in renewing if len(each.keys) <= RENEWALS] == []
     if loss == 0:
         assert [str(each) for each in held_to_it if each.unequal > 0] == []
