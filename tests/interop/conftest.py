@@ -8,6 +8,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "lab")]
 import labkit  # noqa: E402
 import peers  # noqa: E402
+import wireguard_peers  # noqa: E402
 from labkit.fixtures import *  # noqa: E402, F401, F403
 
 FOREIGN = {"rust": peers.RustRosenpass, "go": peers.GoRosenpass}
@@ -81,3 +82,23 @@ def pairs(party_keys, tmp_path):
     made = Pairs(tmp_path, party_keys)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def foreign_wireguard(tmp_path_factory):
+    """Makes tunnels between trellis-wg and other implementations of WireGuard."""
+    made = wireguard_peers.Foreign(tmp_path_factory.mktemp("kernel"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=wireguard_peers.ALL)
+def each_wireguard(request, tun, foreign_wireguard):
+    """The name of an implementation, which is there. Ask for it before `lab`: what it needs to run
+    outlives the test."""
+    labkit.find_tool("wg")
+    try:
+        foreign_wireguard.prepare(request.param)
+    except peers.Unavailable as reason:
+        pytest.skip(f"{request.param}: {reason}")
+    return request.param

@@ -40,11 +40,21 @@ class Side:
 def side(host: Host, link: Link, device: Device) -> Side:
     """An identified device that is up, without peers."""
     end = link.end(host)
-    made = Side(host, device, key_pair(), PORTS[host.name], INNER4[host.name], INNER6[host.name],
-                end.v4, end.v6)
-    device.identify(made.keys, made.port)
-    device.bring_up(f"{made.inner4}/24", f"{made.inner6}/64")
+    return identified(host, device, end.v4, end.v6, PORTS[host.name])
+
+
+def identified(host: Host, device: Device, outer4: str, outer6: str, port: int) -> Side:
+    """The same with the addresses at which others reach it."""
+    made = Side(host, device, key_pair(), port, INNER4[host.name], INNER6[host.name], outer4,
+                outer6)
+    begin(made)
     return made
+
+
+def begin(made: Side) -> None:
+    """Gives a new device its key, port and addresses."""
+    made.device.identify(made.keys, made.port)
+    made.device.bring_up(f"{made.inner4}/24", f"{made.inner6}/64")
 
 
 def join(first: Side, second: Side, family: str = "v4", psk: str | None = None, **options) -> None:

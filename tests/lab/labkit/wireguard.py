@@ -89,12 +89,12 @@ class Device:
         except FileNotFoundError:
             return False
 
-    def set(self, *arguments: str) -> None:
-        self.host.run("wg", "set", self.name, *map(str, arguments))
+    def set(self, *arguments: str, secret: str | None = None) -> None:
+        """`secret`: what /dev/stdin holds."""
+        self.host.run("wg", "set", self.name, *map(str, arguments), input=secret)
 
     def identify(self, keys: KeyPair, port: int) -> None:
-        with secret_file(keys.private) as file:
-            self.set("private-key", file.name, "listen-port", str(port))
+        self.set("private-key", "/dev/stdin", "listen-port", str(port), secret=keys.private)
 
     def add_peer(self, public: str, *, allowed: tuple[str, ...], endpoint: str | None = None,
                  psk: str | None = None, keepalive: int = 0) -> None:
@@ -104,10 +104,9 @@ class Device:
             arguments += ["endpoint", endpoint]
         if keepalive:
             arguments += ["persistent-keepalive", str(keepalive)]
-        with secret_file(psk or "") as file:
-            if psk is not None:
-                arguments += ["preshared-key", file.name if psk else "/dev/null"]
-            self.set(*arguments)
+        if psk is not None:
+            arguments += ["preshared-key", "/dev/stdin" if psk else "/dev/null"]
+        self.set(*arguments, secret=psk or None)
 
     def bring_up(self, *addresses: str, mtu: int = 1420) -> None:
         for address in addresses:
