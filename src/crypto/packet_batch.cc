@@ -14,16 +14,16 @@ namespace {
 using batch::Kernels;
 
 constexpr Kernels kPortable = {batch::portable::kLanes, batch::portable::crypt,
-                               batch::portable::authenticate, batch::portable::combine};
+                               batch::portable::authenticate, batch::portable::combine, 0};
 
 #ifdef TRELLIS_X86_KERNELS
 
 constexpr Kernels kAvx2 = {batch::avx2::kLanes, batch::avx2::crypt, batch::avx2::authenticate,
-                           batch::avx2::combine};
+                           batch::avx2::combine, 384};
 constexpr Kernels kAvx512 = {batch::avx512::kLanes, batch::avx512::crypt, batch::avx2::authenticate,
-                             batch::avx512::combine};
+                             batch::avx512::combine, 384};
 constexpr Kernels kAvx512Ifma = {batch::avx512::kLanes, batch::avx512::crypt,
-                                 batch::avx512_ifma::authenticate, batch::avx512::combine};
+                                 batch::avx512_ifma::authenticate, batch::avx512::combine, 48};
 
 const Kernels& choose(PacketKernels kernels) {
   switch (kernels) {
@@ -57,7 +57,7 @@ constexpr std::array kAll = {PacketKernels::Portable, PacketKernels::Avx2, Packe
 #elif defined(TRELLIS_NEON_KERNELS)
 
 constexpr Kernels kNeon = {batch::neon::kLanes, batch::neon::crypt, batch::neon::authenticate,
-                           batch::neon::combine};
+                           batch::neon::combine, 64};
 
 const Kernels& choose(PacketKernels kernels) {
   return kernels == PacketKernels::Neon ? kNeon : kPortable;

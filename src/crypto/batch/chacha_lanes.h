@@ -7,10 +7,8 @@
 // write_blocks(Vec[16], target) and combine(target, source, stream, size): target = source ^
 // stream.
 
-#include "crypto/batch/kernels.h"
 #include "crypto/batch/unroll.h"
-
-#include <cstring>
+#include "crypto/batch/use_stream.h"
 
 namespace trellis::crypto::batch {
 
@@ -97,15 +95,7 @@ struct ChaChaLanes {
     rounds(s);
     unroll<16>([&]<int I>() { s.word[I] += start.word[I]; });
     Isa::write_blocks(s.word, scratch);
-    for (std::size_t i = 0; i < count; ++i) {
-      const Run& run = runs[i];
-      if (run.source) {
-        Isa::combine(run.target, run.source, scratch, run.size);
-      } else {
-        std::memcpy(run.target, scratch, run.blocks * kBlockSize);
-      }
-      scratch += run.blocks * kBlockSize;
-    }
+    use_stream<Isa>(runs, count, scratch);
   }
 };
 

@@ -26,8 +26,13 @@ bool fits(const std::byte* tag, const std::byte* computed) {
 }  // namespace
 
 Chunk::~Chunk() {
-  zeroise(head_);
-  zeroise(scratch_);
+  zeroise(std::span(head_).first(head_lanes_ * kBlockSize));
+  zeroise(std::span(scratch_).first(kernels_.lanes * kBlockSize));
+}
+
+std::byte* Chunk::write_head(std::size_t lane, std::size_t blocks) {
+  head_lanes_ = std::max(head_lanes_, lane + blocks);
+  return head_block(lane);
 }
 
 void Chunk::flush() {
@@ -56,7 +61,7 @@ void Chunk::add_key_block(const PacketKey& key, std::uint64_t counter, std::size
        .first = 0,
        .blocks = 1,
        .source = nullptr,
-       .target = head_block(lane),
+       .target = write_head(lane, 1),
        .size = 0});
 }
 
@@ -76,6 +81,11 @@ void Chunk::add_text(const PacketKey& key, std::uint64_t counter, ByteView text,
   }
 }
 
+void Chunk::tag(std::size_t count) {
+  const bool scalar = count == 1 && texts_[0].size <= kernels_.scalar_max;
+  (scalar ? portable::authenticate : kernels_.authenticate)(texts_.data(), count);
+}
+
 void Chunk::seal(std::span<const SealPacket> packets) {
   std::size_t lane = 0;
   for (const SealPacket& packet : packets) add_key_block(*packet.key, packet.counter, lane++);
@@ -88,7 +98,7 @@ void Chunk::seal(std::span<const SealPacket> packets) {
     add_text(*packet.key, packet.counter, packet.text, packet.target, 0);
   }
   flush();
-  kernels_.authenticate(texts_.data(), packets.size());
+  tag(packets.size());
   for (std::size_t i = 0; i < packets.size(); ++i) {
     std::memcpy(packets[i].target + packets[i].text.size(), texts_[i].tag, kTagSize);
   }
@@ -122,13 +132,14 @@ void Chunk::add_key_blocks(std::span<Opening> openings) {
         std::min(blocks_of(opening.text.size()), static_cast<std::uint32_t>(room));
     if (blocks == 0) continue;
     opening.early = std::min(opening.text.size(), blocks * kBlockSize);
-    opening.early_stream = head_block(lane);
+    std::byte* const stream = write_head(lane, blocks);
+    opening.early_stream = stream;
     add({.key = opening.packet->key->expose().data(),
          .counter = opening.packet->counter,
          .first = 1,
          .blocks = blocks,
          .source = nullptr,
-         .target = head_block(lane),
+         .target = stream,
          .size = 0});
     lane += blocks;
     if (lanes_used_ == 0) return;
@@ -142,7 +153,7 @@ void Chunk::authenticate(std::span<const Opening> openings) {
     texts_[i].text = openings[i].text.data();
     texts_[i].size = openings[i].text.size();
   }
-  kernels_.authenticate(texts_.data(), openings.size());
+  tag(openings.size());
   for (std::size_t i = 0; i < openings.size(); ++i) {
     const MutableByteView text = openings[i].text;
     openings[i].packet->opened = fits(text.data() + text.size(), texts_[i].tag);

@@ -43,6 +43,9 @@ class Chunk {
   };
 
   std::byte* head_block(std::size_t lane) { return head_.data() + lane * kBlockSize; }
+  std::byte* write_head(std::size_t lane, std::size_t blocks);
+  /// Of so many of `texts_`.
+  void tag(std::size_t count);
 
   /// Block 0 of a packet, in the next lane.
   void add_key_block(const PacketKey& key, std::uint64_t counter, std::size_t lane);
@@ -59,6 +62,7 @@ class Chunk {
   const Kernels& kernels_;
   std::size_t run_count_ = 0;
   std::size_t lanes_used_ = 0;
+  std::size_t head_lanes_ = 0;  // so much of `head_` has been written
   std::array<Run, kLanesMax> runs_;
   std::array<Authentication, kTextsMax> texts_;
   alignas(64) std::array<std::byte, kTextsMax * kBlockSize> head_;

@@ -42,6 +42,9 @@ struct Kernels {
   void (*authenticate)(Authentication* texts, std::size_t count);
   void (*combine)(std::byte* target, const std::byte* source, const std::byte* stream,
                   std::size_t size);
+  // A text by itself of up to so many bytes is sooner authenticated by portable::authenticate, in
+  // scalars: powers of r for all lanes do not pay.
+  std::size_t scalar_max;
 };
 
 // crypt: encrypts or decrypts runs of kLanes blocks at most together. `scratch` has kLanes *

@@ -3,6 +3,7 @@
 
 #include "crypto/batch/authenticate_lanes.h"
 #include "crypto/batch/chacha_lanes.h"
+#include "crypto/batch/chacha_rows.h"
 #include "crypto/batch/combine.h"
 #include "crypto/batch/field26.h"
 #include "crypto/batch/lanes_avx2.h"
@@ -118,7 +119,16 @@ struct Vectors4 {
 }  // namespace
 
 void avx2::crypt(const Run* runs, std::size_t count, std::byte* scratch) {
-  ChaChaLanes<Lanes8>::crypt(runs, count, scratch);
+  const std::size_t blocks = count_blocks<Lanes8>(runs, count);
+  if (blocks <= 2) {
+    ChaChaRows<Lanes8, 1>::crypt(runs, count, scratch);
+  } else if (blocks <= 4) {
+    ChaChaRows<Lanes8, 2>::crypt(runs, count, scratch);
+  } else if (blocks <= 6) {
+    ChaChaRows<Lanes8, 3>::crypt(runs, count, scratch);
+  } else {
+    ChaChaLanes<Lanes8>::crypt(runs, count, scratch);
+  }
 }
 
 void avx2::authenticate(Authentication* texts, std::size_t count) {

@@ -2,6 +2,7 @@
 // processors only; see kernels.h.
 
 #include "crypto/batch/chacha_lanes.h"
+#include "crypto/batch/chacha_rows.h"
 #include "crypto/batch/lanes_avx2.h"
 
 #include <immintrin.h>
@@ -110,9 +111,12 @@ struct Lanes8 : Lanes8Base<Lanes8> {
 }  // namespace
 
 void avx512::crypt(const Run* runs, std::size_t count, std::byte* scratch) {
-  std::size_t blocks = 0;
-  for (std::size_t i = 0; i < count; ++i) blocks += runs[i].blocks;
-  if (blocks <= Lanes8::kLanes) {
+  const std::size_t blocks = count_blocks<Lanes16>(runs, count);
+  if (blocks <= 2) {
+    ChaChaRows<Lanes8, 1>::crypt(runs, count, scratch);
+  } else if (blocks <= 4) {
+    ChaChaRows<Lanes8, 2>::crypt(runs, count, scratch);
+  } else if (blocks <= Lanes8::kLanes) {
     ChaChaLanes<Lanes8>::crypt(runs, count, scratch);
   } else {
     ChaChaLanes<Lanes16>::crypt(runs, count, scratch);

@@ -127,9 +127,7 @@ struct Vectors2 {
 }  // namespace
 
 void neon::crypt(const Run* runs, std::size_t count, std::byte* scratch) {
-  std::size_t blocks = 0;
-  for (std::size_t i = 0; i < count; ++i) blocks += runs[i].blocks;
-  if (blocks <= Lanes4::kLanes) {
+  if (count_blocks<Lanes8>(runs, count) <= Lanes4::kLanes) {
     ChaChaLanes<Lanes4>::crypt(runs, count, scratch);
   } else {
     ChaChaLanes<Lanes8>::crypt(runs, count, scratch);
