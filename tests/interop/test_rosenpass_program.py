@@ -161,17 +161,27 @@ def test_two_of_ours_that_begin_at_once_agree(pairs, program, tmp_path, attempt)
     assert us.osk() == them.osk()
 
 
-def test_a_restarted_end_is_followed(pairs, program):
-    own, other = (pairs.own_keys(party, program) for party in ("go", "rust"))
-    addresses = free_endpoint(), free_endpoint()
-    us = pairs.start(program, "ours", own, other.public, addresses[0], endpoint=addresses[1])
+@pytest.mark.parametrize("which", ["ours", "theirs"])
+@pytest.mark.parametrize("name", ["ours", "rust", "go"])
+def test_a_restarted_end_is_followed(pairs, program, foreign, name, which):
+    """Killed and started again, three times: it begins anew, and the other end follows."""
+    ends = {"ours": program, "theirs": program if name == "ours" else foreign(name)}
+    keys = {"ours": pairs.own_keys("go", program), "theirs": pairs.own_keys("rust", ends["theirs"])}
+    addresses = {role: free_endpoint() for role in ends}
+    stays = "theirs" if which == "ours" else "ours"
+
+    def start(role, other, number):
+        return pairs.start(ends[role], f"{role}-{number}", keys[role], keys[other].public,
+                           addresses[role], endpoint=addresses[other])
+    left = start(stays, which, 0)
+    seen = set()
     for number in (1, 2, 3):
-        them = pairs.start(program, f"theirs-{number}", other, own.public, addresses[1],
-                           endpoint=addresses[0])
-        us.wait_exchanged(number)
-        them.wait_exchanged()
-        peers.wait_common_key(us, them)
-        them.process.kill()
+        restarted = start(which, stays, number)
+        left.wait_exchanged(number)
+        restarted.wait_exchanged()
+        seen.add(peers.wait_common_key(left, restarted))
+        restarted.process.kill()
+    assert len(seen) == 3
 
 
 class Tunnel:
