@@ -250,7 +250,7 @@ TEST_F(GatewayTest, ADiskThatIsFullIsToldAndPasses) {
   Machine& alice = add_machine();
   start(alice, key);
   net_.run_for(2s);
-  EXPECT_NE(alice.agent->uplink().status().server_error.find("no space left"), std::string::npos);
+  EXPECT_NE(alice.agent->uplink().status().server_error.find("cannot store"), std::string::npos);
   server_.store.set_failure("");
   EXPECT_TRUE(net_.run_until(10s, [&] { return settled(alice); }));
 }

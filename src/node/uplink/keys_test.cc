@@ -1,3 +1,4 @@
+#include "node/uplink/constants.h"
 #include "node/uplink/fixture_test.h"
 
 namespace trellis::uplink {
@@ -138,6 +139,79 @@ TEST_F(KeysTest, GoesOnAfterALineThatBroke) {
   ASSERT_TRUE(run_until_event<KeyFetched>(5s));
   EXPECT_EQ(fetched(bob_.name), bob_.rosenpass);
   EXPECT_EQ(status().counters.key_bytes_received, bob_.rosenpass.size());
+}
+
+TEST_F(KeysTest, GoesOnWhereAProcessBeforeItEnded) {
+  start_member();
+  server_.keys[bob_.key_name_field()] = bob_.rosenpass;
+  streams_.set_faults({.delay = 10ms, .window_bytes = 16 << 10});
+  uplink().fetch_key(net_.now(), bob_.name);
+  ASSERT_TRUE(net_.run_until(5s, [&] { return status().counters.key_bytes_received > 300'000; }));
+  ByteVector kept;
+  for (const KeyPiece& piece : agent_->all<KeyPiece>()) {
+    EXPECT_EQ(piece.name, bob_.name);
+    ASSERT_EQ(piece.offset, kept.size());
+    append(kept, piece.bytes);
+  }
+  EXPECT_EQ(kept.size(), status().counters.key_bytes_received);
+  agent_.reset();
+  start_member();  // another process
+  uplink().fetch_key(net_.now(), bob_.name, kept);
+  ASSERT_TRUE(run_until_event<KeyFetched>(5s));
+  EXPECT_EQ(fetched(bob_.name), bob_.rosenpass);
+  EXPECT_EQ(status().counters.key_bytes_received, bob_.rosenpass.size() - kept.size());
+}
+
+TEST_F(KeysTest, WhatWasKeptAndIsDamagedIsFetchedAgain) {
+  for (const std::size_t size : {100'000U, 524'160U, 600'000U}) {
+    SCOPED_TRACE(size);
+    agent_.reset();
+    start_member();
+    server_.keys[bob_.key_name_field()] = bob_.rosenpass;
+    uplink().fetch_key(net_.now(), bob_.name, ByteVector(size));
+    ASSERT_TRUE(run_until_event<KeyFetched>(5s));
+    EXPECT_EQ(fetched(bob_.name), bob_.rosenpass);
+    if (size < bob_.rosenpass.size()) {
+      const auto pieces = agent_->all<KeyPiece>();
+      const auto is_void = [](const KeyPiece& piece) {
+        return piece.offset == 0 && piece.bytes.empty();
+      };
+      EXPECT_EQ(std::ranges::count_if(pieces, is_void), 1) << "what was kept is void";
+    }
+  }
+}
+
+TEST_F(KeysTest, TwoWhoWantOneKeyHaveOneFetch) {
+  start_member();
+  server_.keys[bob_.key_name_field()] = bob_.rosenpass;
+  streams_.set_faults({.delay = 10ms, .window_bytes = 16 << 10});
+  uplink().fetch_key(net_.now(), bob_.name);
+  net_.run_for(100ms);
+  EXPECT_TRUE(uplink().is_fetching(bob_.name));
+  uplink().fetch_key(net_.now(), bob_.name, ByteVector(1000));
+  ASSERT_TRUE(run_until_event<KeyFetched>(5s));
+  net_.run_for(5s);
+  EXPECT_EQ(agent_->all<KeyFetched>().size(), 1U);
+  EXPECT_EQ(server_.called(control::kKeyFetch), 1);
+  EXPECT_EQ(status().counters.key_bytes_received, bob_.rosenpass.size());
+}
+
+TEST_F(KeysTest, AServerThatNamesNewKeysForEverCostsLittleInTheEnd) {
+  start_member();
+  server_.keys[bob_.key_name_field()] = bob_.rosenpass;
+  const TimePoint start = net_.now();
+  int keys = 0;
+  for (; keys < 2000 && net_.now() - start < 10min; ++keys) {
+    uplink().fetch_key(net_.now(), bob_.name);
+    net_.run_until(1min, [&] { return agent_->has<KeyFetched>(); });
+    agent_->events().clear();
+  }
+  const std::chrono::duration<double> passed = net_.now() - start;
+  EXPECT_GE(keys, kFetchedKeysBurst);
+  EXPECT_LE(keys, kFetchedKeysBurst + passed.count() * kFetchedKeysPerSecond + 1);
+  uplink().fetch_key(net_.now(), bob_.name);
+  net_.run_for(1s);
+  EXPECT_NE(status().fetches.at(0).error.find("lately"), std::string::npos);
 }
 
 TEST_F(KeysTest, BelievesNoBytesThatHaveAnotherName) {

@@ -7,6 +7,7 @@ namespace {
 
 using grpc::StatusCode;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class KeysTest : public GatewayTest {
  protected:
@@ -134,11 +135,36 @@ TEST_F(KeysTest, ASlowReaderKeepsLittleOfTheKeyInMemory) {
   for (const auto call : calls) EXPECT_EQ(alice.client->fetched(call), bob.rosenpass);
 }
 
+TEST_F(KeysTest, AMemberMayNotFetchWithoutEnd) {
+  World::Member alice = world.join("alice");
+  client.upload(key(), 0);
+  const auto fetch = [&](std::uint32_t offset = 0) {
+    const auto call = alice.client->fetch(bob.key_name, offset);
+    return alice.client->status_of(call).code;
+  };
+  const int burst = static_cast<int>(KeyStore::kFetchedKeysBurst);
+  for (int i = 0; i < burst; ++i) ASSERT_EQ(fetch(), StatusCode::Ok) << i;
+  EXPECT_EQ(fetch(), StatusCode::ResourceExhausted);
+  Client& again = world.connect(*alice.machine);
+  ASSERT_TRUE(again.log_in().ok());
+  EXPECT_EQ(again.status_of(again.fetch(bob.key_name)).code, StatusCode::ResourceExhausted)
+      << "the member counts, not the connection";
+  alice.client = &again;
+  world.advance(1s);
+  EXPECT_EQ(fetch(World::kKeyBytes / 10 * 9), StatusCode::Ok) << "a tenth of a key";
+  EXPECT_EQ(fetch(), StatusCode::ResourceExhausted);
+  world.advance(5s);
+  EXPECT_EQ(fetch(), StatusCode::Ok);
+  World::Member carol = world.join("carol");
+  EXPECT_EQ(carol.client->status_of(carol.client->fetch(bob.key_name)).code, StatusCode::Ok);
+}
+
 TEST_F(KeysTest, ADiskThatIsFullIsSaid) {
   world.files.set_failure("no space left on device");
   const auto status = client.status_of(client.upload(key(), 0));
   EXPECT_EQ(status.code, StatusCode::Unavailable);
-  EXPECT_THAT(status.message, HasSubstr("no space left on device"));
+  EXPECT_THAT(status.message, HasSubstr("the server cannot store"));
+  EXPECT_THAT(status.message, Not(HasSubstr("no space left on device"))) << "where, is not theirs";
   world.files.set_failure("");
   world.store.set_failure("no space left on device");
   EXPECT_EQ(client.status_of(client.upload(key(), 0)).code, StatusCode::Unavailable);

@@ -147,12 +147,12 @@ bool KeyStore::named_by_map_of(const crypto::PublicKey& reader, const KeyName& n
   });
 }
 
-void KeyStore::fetch(const Session& session, CallRef call, ByteView message) {
-  const auto request = control::parse_message<wire::keys::FetchRequest>(message);
-  if (!request) return calls_.finish(call, unreadable(request.error()));
+Expected<KeyName, Status> KeyStore::may_fetch(const Session& session, CallRef call,
+                                              std::string_view name_field,
+                                              std::uint32_t offset) const {
   const auto member = session.member();
   if (!member || !roster_.find(*member)) {
-    return calls_.finish(call, {StatusCode::PermissionDenied, "log in on this connection first"});
+    return refuse(StatusCode::PermissionDenied, "log in on this connection first");
   }
   const auto first = fetches_.lower_bound({call.connection, grpc::CallId{}});
   std::size_t running = 0;
@@ -160,18 +160,43 @@ void KeyStore::fetch(const Session& session, CallRef call, ByteView message) {
     ++running;
   }
   if (running >= kFetchesMax) {
-    return calls_.finish(call, {StatusCode::ResourceExhausted, "too many keys at once"});
+    return refuse(StatusCode::ResourceExhausted, "too many keys at once");
   }
-  const auto name = control::read_key_name(request->key_name());
+  const auto name = control::read_key_name(name_field);
   if (!name || !named_by_map_of(*member, *name) || !files_.is_complete(*name)) {
-    return calls_.finish(call, {StatusCode::NotFound, "no machine of your map has such a key"});
+    return refuse(StatusCode::NotFound, "no machine of your map has such a key");
   }
-  if (request->offset() > key_bytes_) {
-    return calls_.finish(call, {StatusCode::OutOfRange, "the key is not that long"});
+  if (offset > key_bytes_) return refuse(StatusCode::OutOfRange, "the key is not that long");
+  return *name;
+}
+
+void KeyStore::fetch(TimePoint now, const Session& session, CallRef call, ByteView message) {
+  const auto request = control::parse_message<wire::keys::FetchRequest>(message);
+  if (!request) return calls_.finish(call, unreadable(request.error()));
+  const std::uint32_t offset = request->offset();
+  const auto name = may_fetch(session, call, request->key_name(), offset);
+  if (!name) return calls_.finish(call, name.error());
+  const crypto::PublicKey reader = *session.member();
+  TokenBucket& rate =
+      rates_.try_emplace(reader, kFetchedKeysPerSecond, kFetchedKeysBurst).first->second;
+  if (!rate.take(now, share(offset))) {
+    return calls_.finish(call, {StatusCode::ResourceExhausted,
+                                "you have fetched many keys lately: one each few seconds now"});
   }
-  Fetch& fetch = fetches_[call];
-  fetch = {*name, request->offset()};
-  if (!pump(call, fetch)) fetches_.erase(call);
+  const auto fetch = fetches_.emplace(call, Fetch{reader, *name, offset}).first;
+  if (!pump(call, fetch->second)) end(fetch);
+}
+
+/// Of a key, what follows on `offset`.
+double KeyStore::share(std::uint32_t offset) const {
+  return static_cast<double>(key_bytes_ - offset) / static_cast<double>(key_bytes_);
+}
+
+/// What was not sent costs nothing.
+void KeyStore::end(std::map<CallRef, Fetch>::iterator fetch) {
+  const auto rate = rates_.find(fetch->second.reader);
+  if (rate != rates_.end()) rate->second.give_back(share(fetch->second.offset));
+  fetches_.erase(fetch);
 }
 
 bool KeyStore::pump(CallRef call, Fetch& fetch) {
@@ -196,13 +221,14 @@ bool KeyStore::pump(CallRef call, Fetch& fetch) {
 void KeyStore::drained(ConnectionId connection) {
   auto it = fetches_.lower_bound({connection, grpc::CallId{}});
   while (it != fetches_.end() && it->first.connection == connection) {
-    it = pump(it->first, it->second) ? std::next(it) : fetches_.erase(it);
+    const auto fetch = it++;
+    if (!pump(fetch->first, fetch->second)) end(fetch);
   }
 }
 
 void KeyStore::ended(CallRef call) {
   uploads_.erase(call);
-  fetches_.erase(call);
+  if (const auto fetch = fetches_.find(call); fetch != fetches_.end()) end(fetch);
 }
 
 }  // namespace trellis::server

@@ -56,7 +56,10 @@ Status not_a_member() {
 }
 
 Status cannot_store(const Error& error) {
-  return {StatusCode::Unavailable, "the server cannot store what you ask for: " + error.message};
+  LOG(warn, "server", "what a machine asks for cannot be stored: {}", error.message);
+  return {
+      StatusCode::Unavailable,
+      "the server cannot store what you ask for; its log tells why, and it is worth another try"};
 }
 
 Expected<std::optional<OwnAgent>, Status> Login::own_agent(const LoginRequest& request,

@@ -64,7 +64,7 @@ bool Management::handle_request(TimePoint now, Session& session, CallRef call,
   } else if (method == control::kIsHealthy) {
     answer(call, wire::management::Empty{});
   } else if (method == control::kKeyFetch) {
-    keys_.fetch(session, call, message);
+    keys_.fetch(now, session, call, message);
   } else if (method == control::kGetDeviceAuthorizationFlow ||
              method == control::kGetPkceAuthorizationFlow) {
     calls_.finish(call, {StatusCode::NotFound, "this server has no single sign-on"});
@@ -230,6 +230,7 @@ Result<> Management::remove(TimePoint, crypto::PublicKey machine) {
   logins_.forget(machine);
   claims_.forget(machine);
   channels_.forget(machine);
+  keys_.forget(machine);
   away_.erase(machine);
   removed_.push_back(machine);
   if (!gone.key_name) return {};
