@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/log.h"
+#include "base/token_bucket.h"
 #include "protocol/ip/coalesce.h"
 #include "protocol/ip/segment.h"
 #include "protocol/wireguard/device.h"
@@ -9,6 +11,7 @@
 #include "system/tun.h"
 #include "system/udp.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace trellis::apps {
@@ -28,6 +31,7 @@ class PacketPump {
     for (int i = 0; i < kBatchesAtOnce; ++i) {
       const Source source = gather(engine, tun, udp);
       send_batch(engine, udp);
+      if (!answer_host(engine, tun)) return false;
       if (source != Source::More) return source != Source::Gone;
     }
     return true;
@@ -42,7 +46,7 @@ class PacketPump {
       inbound_.clear();
       opened_.clear();
       for (const system::ReceivedDatagram& datagram : received_) {
-        inbound_.push_back({datagram.from, datagram.bytes});
+        inbound_.push_back({datagram.from, datagram.bytes, datagram.traffic_class});
       }
       engine.receive(system::boot_now(), inbound_, opened_);
       if (tun && there) there = deliver(*tun);
@@ -56,7 +60,7 @@ class PacketPump {
     using Transmit = typename decltype(engine.poll_transmit())::value_type;
     std::vector<Transmit> transmits;
     while (auto transmit = engine.poll_transmit()) transmits.push_back(*std::move(transmit));
-    if (!transmits.empty()) send(udp, transmits);
+    if (!transmits.empty()) send(engine, udp, transmits);
   }
 
   /// Packets of the kernel's that were not what it said, and were dropped.
@@ -110,17 +114,56 @@ class PacketPump {
   void send_batch(Engine& engine, system::UdpSocket& udp) {
     sealed_.clear();
     engine.send(system::boot_now(), outbound_, sealed_);
-    send(udp, sealed_);
+    send(engine, udp, sealed_);
     outbound_.clear();
     segments_.clear();
   }
 
+  /// What the engine answers to this host.
+  static bool answer_host(Engine& engine, system::Tun& tun) {
+    if constexpr (requires { engine.poll_host_packet(); }) {
+      while (const auto packet = engine.poll_host_packet()) {
+        const auto written = tun.write(*packet);
+        if (!written && written.error() == system::TunError::Gone) return false;
+      }
+    }
+    return true;
+  }
+
   /// What does not fit into the socket's buffer is lost, as on any full link.
   template <class Datagrams>
-  void send(system::UdpSocket& udp, const Datagrams& datagrams) {
+  void send(Engine& engine, system::UdpSocket& udp, const Datagrams& datagrams) {
     outgoing_.clear();
-    for (const auto& datagram : datagrams) outgoing_.push_back({datagram.to, datagram.bytes});
+    for (const auto& datagram : datagrams) {
+      outgoing_.push_back(
+          {datagram.to, datagram.bytes, datagram.traffic_class, datagram.may_be_fragmented});
+    }
     udp.send(outgoing_);
+    for (const system::PathLimit& limit : udp.take_path_limits()) {
+      if constexpr (requires { engine.poll_host_packet(); }) {
+        engine.note_path_limit(system::boot_now(), limit.to, limit.payload_bytes_max);
+      }
+      tell(limit);
+    }
+  }
+
+  /// Says what does not fit; not again for every peer behind the same narrow link.
+  void tell(const system::PathLimit& limit) {
+    if (!telling_.take(system::boot_now())) return;
+    const std::size_t inner =
+        limit.payload_bytes_max - std::min(limit.payload_bytes_max, kOverhead);
+    if (inner < kSmallestMtu) {
+      LOG(error, "packets",
+          "the path to {} takes packets of {} bytes inside the tunnel, and IPv6 needs {}: those "
+          "are "
+          "sent in fragments, which is slow; give the network below an MTU of {} or more",
+          limit.to.to_string(), inner, kSmallestMtu, kSmallestMtu + kOverhead + kOuterHeaders);
+    } else {
+      LOG(warn, "packets",
+          "the path to {} takes packets of {} bytes inside the tunnel; who sends longer ones is "
+          "told so: an MTU of {} spares them that",
+          limit.to.to_string(), inner, inner);
+    }
   }
 
   bool deliver(system::Tun& tun) {
@@ -135,6 +178,9 @@ class PacketPump {
 
   static constexpr std::size_t kHeadroom = wireguard::Device::kHeadroom;
   static constexpr std::size_t kTailroom = wireguard::Device::kTailroom;
+  static constexpr std::size_t kOverhead = 32;       // of WireGuard
+  static constexpr std::size_t kOuterHeaders = 48;   // of IPv6 and UDP
+  static constexpr std::size_t kSmallestMtu = 1280;  // [RFC 8200 5]
 
   // Outward. Packets that are sent as they are read; segments of super-packets.
   system::PacketArena whole_{{.headroom = kHeadroom, .tailroom = kTailroom}};
@@ -143,6 +189,7 @@ class PacketPump {
   std::vector<wireguard::OutboundDatagram> sealed_;
   std::vector<system::OutgoingDatagram> outgoing_;
   std::uint64_t malformed_ = 0;
+  TokenBucket telling_{1.0 / 60, 4};
 
   // Inward.
   system::PacketBatch arrivals_{{.slots = kPacketsAtOnce,

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace trellis::system {
 namespace {
@@ -45,6 +46,18 @@ Result<> mark_socket(int descriptor, std::uint32_t mark) {
   return fail_with_errno(fmt::format("cannot set the firewall mark {}", mark), errno);
 }
 
+/// Nothing is cut into fragments, here or on the way: what is too long is refused, and IPv4 packets
+/// say so to routers (DF).
+Result<> forbid_fragments(int descriptor, int family, bool forbid) {
+  if (family == AF_INET) {
+    return set_option(descriptor, IPPROTO_IP, IP_MTU_DISCOVER,
+                      forbid ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT, "IP_MTU_DISCOVER");
+  }
+  TRY(set_option(descriptor, IPPROTO_IPV6, IPV6_MTU_DISCOVER,
+                 forbid ? IPV6_PMTUDISC_DO : IPV6_PMTUDISC_WANT, "IPV6_MTU_DISCOVER"));
+  return set_option(descriptor, IPPROTO_IPV6, IPV6_DONTFRAG, forbid ? 1 : 0, "IPV6_DONTFRAG");
+}
+
 Result<Descriptor> make_socket(int family, const UdpSocket::Options& options) {
   Descriptor socket(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!socket.valid()) return fail_with_errno("cannot make a UDP socket", errno);
@@ -54,6 +67,10 @@ Result<Descriptor> make_socket(int family, const UdpSocket::Options& options) {
   set_buffer(socket.get(), SO_RCVBUFFORCE, SO_RCVBUF, options.receive_buffer_bytes);
   set_buffer(socket.get(), SO_SNDBUFFORCE, SO_SNDBUF, options.send_buffer_bytes);
   if (options.mark != 0) TRY(mark_socket(socket.get(), options.mark));
+  TRY(forbid_fragments(socket.get(), family, true));
+  TRY(family == AF_INET
+          ? set_option(socket.get(), IPPROTO_IP, IP_RECVTOS, 1, "IP_RECVTOS")
+          : set_option(socket.get(), IPPROTO_IPV6, IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS"));
   return socket;
 }
 
@@ -94,9 +111,9 @@ tl::unexpected<Error> port_error(std::uint16_t port, int number) {
 
 }  // namespace
 
-/// Room for one control message with a number.
+/// Room for two control messages with a number each.
 struct alignas(cmsghdr) Control {
-  std::array<std::byte, CMSG_SPACE(sizeof(int))> bytes{};
+  std::array<std::byte, 2 * CMSG_SPACE(sizeof(int))> bytes{};
 };
 
 struct UdpSocket::Receiving {
@@ -134,6 +151,7 @@ Result<UdpSocket> UdpSocket::open(const Options& options) {
   constexpr int kAttempts = 16;
   for (int attempt = 1;; ++attempt) {
     UdpSocket result;
+    result.mark_ = options.mark;
     result.v4_ = TRY(make_family(AF_INET, options));
     const auto port =
         bind_socket(result.v4_.socket.get(), AF_INET, options.port, options.loopback_only);
@@ -172,6 +190,7 @@ int UdpSocket::descriptor(IpAddress::Family family) const { return of(family).so
 
 Result<> UdpSocket::set_mark(std::uint32_t mark) {
   TRY(mark_socket(v4_.socket.get(), mark));
+  mark_ = mark;
   if (v6_.socket.valid()) TRY(mark_socket(v6_.socket.get(), mark));
   return {};
 }
@@ -220,16 +239,29 @@ int UdpSocket::receive_wave(int descriptor, PacketBatch& batch, std::size_t firs
                     MSG_DONTWAIT, nullptr);
 }
 
-/// The size of the datagrams that were joined in a message, 0 if it is a single one.
-std::size_t size_of_joined(msghdr& header) {
+/// What the kernel tells of a message besides its bytes.
+struct Told {
+  std::size_t size_of_joined =
+      0;  // of the datagrams that were joined in it, 0 if it is a single one
+  std::uint8_t traffic_class = 0;
+};
+
+Told told_of(msghdr& header) {
+  Told result;
   for (cmsghdr* control = CMSG_FIRSTHDR(&header); control != nullptr;
        control = CMSG_NXTHDR(&header, control)) {
-    if (control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_GRO) continue;
-    int size = 0;
-    std::memcpy(&size, CMSG_DATA(control), sizeof size);
-    return size > 0 ? static_cast<std::size_t>(size) : 0;
+    int number = 0;  // IP_TOS comes as a byte
+    std::memcpy(&number, CMSG_DATA(control),
+                std::min(sizeof number, control->cmsg_len - CMSG_LEN(0)));
+    if (control->cmsg_level == IPPROTO_UDP && control->cmsg_type == UDP_GRO) {
+      result.size_of_joined = number > 0 ? static_cast<std::size_t>(number) : 0;
+    } else if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_TOS) {
+      std::memcpy(&result.traffic_class, CMSG_DATA(control), 1);
+    } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_TCLASS) {
+      result.traffic_class = static_cast<std::uint8_t>(number);
+    }
   }
-  return 0;
+  return result;
 }
 
 void UdpSocket::note_received(std::size_t index, PacketBatch& batch,
@@ -241,17 +273,21 @@ void UdpSocket::note_received(std::size_t index, PacketBatch& batch,
   }
   const Endpoint from = to_endpoint(receiving_->addresses[index]);
   MutableByteView rest = batch.slot(index).first(message.msg_len);
-  const std::size_t size = size_of_joined(message.msg_hdr);
+  const auto [size, traffic_class] = told_of(message.msg_hdr);
   while (size != 0 && rest.size() > size) {
-    datagrams.push_back({from, rest.first(size)});
+    datagrams.push_back({from, rest.first(size), traffic_class});
     rest = rest.subspan(size);
   }
-  datagrams.push_back({from, rest});
+  datagrams.push_back({from, rest, traffic_class});
 }
 
 // ---- sending ---------------------------------------------------------------------------------
 
 namespace {
+
+bool same_headers(const OutgoingDatagram& a, const OutgoingDatagram& b) {
+  return a.to == b.to && a.traffic_class == b.traffic_class;
+}
 
 /// How many datagrams from the front may go in one message: all of the size of the first, but for
 /// the last one, which may be shorter.
@@ -261,28 +297,62 @@ std::size_t run_length(std::span<const OutgoingDatagram> datagrams, std::size_t 
   if (size == 0) return 1;
   most = std::min({most, datagrams.size(), kSegmentsMax, kSegmentsBytes / size});
   std::size_t count = 1;
-  while (count < most && datagrams[count].to == first.to && datagrams[count].bytes.size() == size) {
+  while (count < most && same_headers(datagrams[count], first) &&
+         datagrams[count].bytes.size() == size) {
     ++count;
   }
-  const bool one_more = count < most && datagrams[count].to == first.to &&
+  const bool one_more = count < most && same_headers(datagrams[count], first) &&
                         datagrams[count].bytes.size() < size && !datagrams[count].bytes.empty();
   return std::max<std::size_t>(one_more ? count + 1 : count, 1);
 }
 
-void ask_for_segments(msghdr& header, Control& control, std::size_t size) {
+/// Appends a control message.
+template <class Value>
+void add_control(msghdr& header, Control& control, int level, int type, Value value) {
+  const std::size_t used = header.msg_controllen;
   header.msg_control = control.bytes.data();
-  header.msg_controllen = CMSG_SPACE(sizeof(std::uint16_t));
-  cmsghdr* const message = CMSG_FIRSTHDR(&header);
-  message->cmsg_level = IPPROTO_UDP;
-  message->cmsg_type = UDP_SEGMENT;
-  message->cmsg_len = CMSG_LEN(sizeof(std::uint16_t));
-  const auto value = static_cast<std::uint16_t>(size);
-  std::memcpy(CMSG_DATA(message), &value, sizeof value);
+  header.msg_controllen = used + CMSG_SPACE(sizeof value);
+  CHECK(header.msg_controllen <= control.bytes.size());
+  cmsghdr message{};
+  message.cmsg_level = level;
+  message.cmsg_type = type;
+  message.cmsg_len = CMSG_LEN(sizeof value);
+  std::memcpy(control.bytes.data() + used, &message, sizeof message);
+  std::memcpy(control.bytes.data() + used + CMSG_LEN(0), &value, sizeof value);
+}
+
+void ask_for_segments(msghdr& header, Control& control, std::size_t size) {
+  add_control(header, control, IPPROTO_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(size));
+}
+
+/// 0 is what goes out anyway.
+void set_traffic_class(msghdr& header, Control& control, const OutgoingDatagram& datagram) {
+  if (datagram.traffic_class == 0) return;
+  const int value = datagram.traffic_class;
+  if (datagram.to.address.is_v4()) {
+    add_control(header, control, IPPROTO_IP, IP_TOS, value);
+  } else {
+    add_control(header, control, IPPROTO_IPV6, IPV6_TCLASS, value);
+  }
 }
 
 /// What a message of many segments may fail of, and its segments one by one may not: a device that
 /// makes no checksums, a path that takes none of this size.
 bool is_of_segments(int error) { return error == EIO || error == EINVAL || error == EMSGSIZE; }
+
+bool send_one(int descriptor, const OutgoingDatagram& datagram) {
+  SocketAddress address;
+  Control control;
+  // sendmsg only reads, but its iovec is that of recvmsg, too.
+  iovec vector{const_cast<std::byte*>(datagram.bytes.data()), datagram.bytes.size()};
+  msghdr header{};
+  header.msg_name = &address;
+  header.msg_namelen = to_socket_address(datagram.to, address);
+  header.msg_iov = &vector;
+  header.msg_iovlen = 1;
+  set_traffic_class(header, control, datagram);
+  return ::sendmsg(descriptor, &header, MSG_DONTWAIT) >= 0;
+}
 
 }  // namespace
 
@@ -321,6 +391,7 @@ std::size_t UdpSocket::prepare(const Family& family, std::span<const OutgoingDat
     header.msg_namelen = to_socket_address(datagrams[done].to, out.addresses[out.count]);
     header.msg_iov = &out.vectors[vectors];
     header.msg_iovlen = length;
+    set_traffic_class(header, out.controls[out.count], datagrams[done]);
     if (length > 1) {
       ask_for_segments(header, out.controls[out.count], datagrams[done].bytes.size());
     }
@@ -351,6 +422,8 @@ std::size_t UdpSocket::send_prepared(Family& family, std::span<const OutgoingDat
     if (length > 1 && is_of_segments(errno)) {
       if (errno == EIO) family.segments = false;
       send_apart(family, datagrams.subspan(done, length));
+    } else if (errno == EMSGSIZE) {
+      refused_as_long(family, datagrams[done]);
     } else {
       count(errno);
     }
@@ -361,13 +434,57 @@ std::size_t UdpSocket::send_prepared(Family& family, std::span<const OutgoingDat
 }
 
 void UdpSocket::send_apart(const Family& family, std::span<const OutgoingDatagram> run) {
-  SocketAddress address;
-  const socklen_t length = to_socket_address(run.front().to, address);
   for (const OutgoingDatagram& datagram : run) {
-    const ssize_t n = ::sendto(family.socket.get(), datagram.bytes.data(), datagram.bytes.size(),
-                               MSG_DONTWAIT, &address.any, length);
-    if (n < 0) count(errno);
+    if (send_one(family.socket.get(), datagram)) continue;
+    if (errno == EMSGSIZE) {
+      refused_as_long(family, datagram);
+    } else {
+      count(errno);
+    }
   }
+}
+
+/// Sends it in fragments, if it may be.
+void UdpSocket::refused_as_long(const Family& family, const OutgoingDatagram& datagram) {
+  constexpr std::size_t kRememberedMax = 16;
+  ++counters_.too_long;
+  if (!datagram.may_be_fragmented) {
+    const bool known = std::ranges::find(too_long_for_, datagram.to) != too_long_for_.end();
+    if (!known && too_long_for_.size() < kRememberedMax) too_long_for_.push_back(datagram.to);
+    return;
+  }
+  const int socket = family.socket.get();
+  const int kind = datagram.to.address.is_v4() ? AF_INET : AF_INET6;
+  if (!forbid_fragments(socket, kind, false)) return;
+  if (!send_one(socket, datagram)) count(errno);
+  static_cast<void>(forbid_fragments(socket, kind, true));
+}
+
+std::vector<PathLimit> UdpSocket::take_path_limits() {
+  std::vector<PathLimit> result;
+  for (const Endpoint& to : std::exchange(too_long_for_, {})) {
+    const std::size_t headers = to.address.is_v4() ? 28 : 48;  // IP without options, UDP
+    const std::size_t mtu = path_mtu(to);
+    if (mtu > headers) result.push_back({to, mtu - headers});
+  }
+  return result;
+}
+
+/// 0 if it cannot be had.
+std::size_t UdpSocket::path_mtu(const Endpoint& to) const {
+  const bool v4 = to.address.is_v4();
+  const Descriptor socket(
+      ::socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP));
+  if (!socket.valid()) return 0;
+  if (mark_ != 0) static_cast<void>(mark_socket(socket.get(), mark_));
+  SocketAddress address;
+  const socklen_t length = to_socket_address(to, address);
+  if (::connect(socket.get(), &address.any, length) != 0) return 0;
+  int mtu = 0;
+  socklen_t size = sizeof mtu;
+  const int known = v4 ? ::getsockopt(socket.get(), IPPROTO_IP, IP_MTU, &mtu, &size)
+                       : ::getsockopt(socket.get(), IPPROTO_IPV6, IPV6_MTU, &mtu, &size);
+  return known == 0 && mtu > 0 ? static_cast<std::size_t>(mtu) : 0;
 }
 
 void UdpSocket::count(int error) {

@@ -18,11 +18,22 @@ namespace trellis::system {
 struct ReceivedDatagram {
   Endpoint from;
   MutableByteView bytes;
+  std::uint8_t traffic_class = 0;  // IPv4: type of service
 };
 
 struct OutgoingDatagram {
   Endpoint to;
   ByteView bytes;
+  std::uint8_t traffic_class = 0;
+  /// Whether it may be cut into fragments here if the path takes none of its size. None are cut on
+  /// the way: IPv4 says so in each packet (DF).
+  bool may_be_fragmented = false;
+};
+
+/// A path that refused a datagram as too long.
+struct PathLimit {
+  Endpoint to;
+  std::size_t payload_bytes_max;  // of a datagram that passes, as far as the kernel knows
 };
 
 /// What went wrong on the way, none of which ends anything.
@@ -80,6 +91,10 @@ class UdpSocket {
   /// Returns how many are done with: fewer than all only when the socket's buffer is full.
   std::size_t send(std::span<const OutgoingDatagram> datagrams);
 
+  /// Where datagrams that may not be fragmented were refused as too long since this was asked last;
+  /// each once, and few of many.
+  std::vector<PathLimit> take_path_limits();
+
   const UdpCounters& counters() const { return counters_; }
 
  private:
@@ -102,12 +117,16 @@ class UdpSocket {
   std::size_t prepare(const Family& family, std::span<const OutgoingDatagram> datagrams);
   std::size_t send_prepared(Family& family, std::span<const OutgoingDatagram> datagrams);
   void send_apart(const Family& family, std::span<const OutgoingDatagram> run);
+  void refused_as_long(const Family& family, const OutgoingDatagram& datagram);
+  std::size_t path_mtu(const Endpoint& to) const;
   void count(int error);
 
   Family v4_;
   Family v6_;
   std::uint16_t port_ = 0;
+  std::uint32_t mark_ = 0;
   UdpCounters counters_;
+  std::vector<Endpoint> too_long_for_;
   std::unique_ptr<Receiving> receiving_;
   std::unique_ptr<Sending> sending_;
 };

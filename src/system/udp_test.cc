@@ -122,13 +122,89 @@ TEST(Udp, ARunComesInFewMessages) {
   EXPECT_EQ(received.size(), 45u);
 }
 
-/// A path that takes no datagrams of this size: they go one by one, in fragments.
-TEST(Udp, RunsLongerThanThePathArriveNevertheless) {
-  IN_NAMESPACE({
-    ASSERT_EQ(std::system("ip link set lo up mtu 1280"), 0);
-    expect_to_arrive(Family::V4, std::vector<std::size_t>(20, 1452), Offloads::AllThatTheKernelHas,
-                     Offloads::AllThatTheKernelHas);
-  });
+/// In a namespace: a path that takes packets of 1,280 bytes.
+void send_along_a_narrow_path(Family family, Offloads offloads, bool may_be_fragmented) {
+  ASSERT_EQ(std::system("ip link set lo up mtu 1280"), 0);
+  UdpSocket alice = open_loopback(offloads);
+  UdpSocket bob = open_loopback();
+  const std::size_t largest = family == Family::V4 ? 1252 : 1232;
+  const ByteVector text(largest + 1, std::byte{7});
+  const Endpoint to = loopback(family, bob.port());
+  std::vector<OutgoingDatagram> datagrams(20, {to, text, 2, may_be_fragmented});
+  EXPECT_EQ(alice.send(datagrams), datagrams.size());
+  EXPECT_EQ(alice.counters().too_long, 20u);
+  const auto limits = alice.take_path_limits();
+  ASSERT_EQ(limits.size(), may_be_fragmented ? 0u : 1u);
+  if (!limits.empty()) {
+    EXPECT_EQ(limits[0].to, to);
+    EXPECT_EQ(limits[0].payload_bytes_max, largest);
+  }
+  EXPECT_TRUE(alice.take_path_limits().empty());
+
+  // One that fits goes through, and one that does not is refused again.
+  datagrams = {{to, ByteView(text).first(largest)}, {to, text}};
+  alice.send(datagrams);
+  EXPECT_EQ(alice.counters().too_long, 21u);
+  PacketBatch batch(kLargeSlots);
+  std::vector<ReceivedDatagram> received;
+  std::size_t count = 0;
+  const std::size_t expected = may_be_fragmented ? 21 : 1;
+  while (count < expected && wait_readable(bob, family)) {
+    bob.receive(family, batch, received);
+    for (const auto& datagram : received) {
+      const bool cut = ++count <= 20 && may_be_fragmented;
+      EXPECT_EQ(datagram.bytes.size(), cut ? text.size() : largest);
+      EXPECT_EQ(datagram.traffic_class, cut ? 2 : 0);
+    }
+  }
+  EXPECT_EQ(count, expected);
+}
+
+TEST(Udp, WhatIsLongerThanThePathIsRefusedAndThePathTold) {
+  for (const Family family : {Family::V4, Family::V6}) {
+    for (const Offloads offloads : {Offloads::AllThatTheKernelHas, Offloads::None}) {
+      if (!run_in_namespace([=] { send_along_a_narrow_path(family, offloads, false); })) {
+        GTEST_SKIP() << "needs root: a network namespace could not be made";
+      }
+    }
+  }
+}
+
+TEST(Udp, WhatMayBeFragmentedPassesAnyPath) {
+  for (const Family family : {Family::V4, Family::V6}) {
+    for (const Offloads offloads : {Offloads::AllThatTheKernelHas, Offloads::None}) {
+      if (!run_in_namespace([=] { send_along_a_narrow_path(family, offloads, true); })) {
+        GTEST_SKIP() << "needs root: a network namespace could not be made";
+      }
+    }
+  }
+}
+
+TEST(Udp, CarriesTheTrafficClassOfEachDatagram) {
+  for (const Family family : {Family::V4, Family::V6}) {
+    for (const Offloads offloads : {Offloads::AllThatTheKernelHas, Offloads::None}) {
+      UdpSocket alice = open_loopback(offloads);
+      UdpSocket bob = open_loopback();
+      const ByteVector text(1000);
+      std::vector<OutgoingDatagram> datagrams;
+      for (const std::uint8_t traffic_class :
+           std::initializer_list<std::uint8_t>{0, 0, 2, 2, 2, 0x88, 1, 1, 0}) {
+        datagrams.push_back({loopback(family, bob.port()), text, traffic_class});
+      }
+      EXPECT_EQ(alice.send(datagrams), datagrams.size());
+      PacketBatch batch(kLargeSlots);
+      std::vector<ReceivedDatagram> received;
+      std::size_t count = 0;
+      while (count < datagrams.size() && wait_readable(bob, family)) {
+        bob.receive(family, batch, received);
+        for (const auto& datagram : received) {
+          ASSERT_LT(count, datagrams.size());
+          EXPECT_EQ(datagram.traffic_class, datagrams[count++].traffic_class) << count;
+        }
+      }
+      EXPECT_EQ(count, datagrams.size());
+    }
+  }
 }
 
 TEST(Udp, OneBatchMixesFamiliesAndErrorsDoNotStopIt) {

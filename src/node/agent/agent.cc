@@ -20,6 +20,7 @@ wireguard::Config device_config(const Identity& identity) {
   config.roaming = wireguard::Roaming::Report;  // the pair's link decides [pair rule 9]
   config.handshake_retry = kHandshakeRetry;
   config.rekey_after_time = kRekeyAfterTime;
+  config.handshake_traffic_class = 0;  // some networks drop the kernel's; as all our messages
   return config;
 }
 
@@ -28,7 +29,8 @@ wireguard::Config device_config(const Identity& identity) {
 Result<std::unique_ptr<Agent>> Agent::create(Identity identity, State state, Options options,
                                              Random& random) {
   if (!options.suite) options.suite = &crypto::suite_rosenpass();
-  rosenpass::OwnKeys keys{identity.rosenpass.public_key, identity.rosenpass.secret_key.clone()};
+  // Moved, not copied: its pages may be locked.
+  rosenpass::OwnKeys keys{identity.rosenpass.public_key, std::move(identity.rosenpass.secret_key)};
   auto node = rosenpass::Node::create(*options.suite, std::move(keys), random);
   if (!node) return fail_with("our own Rosenpass key has not the size that its suite needs");
   return std::unique_ptr<Agent>(
@@ -331,7 +333,8 @@ std::optional<Agent::Transmit> Agent::poll_transmit() {
     return Transmit{transmit->to, std::move(transmit->bytes)};
   }
   if (auto transmit = wireguard_.poll_transmit()) {
-    return Transmit{transmit->to, std::move(transmit->bytes)};
+    return Transmit{transmit->to, std::move(transmit->bytes), transmit->traffic_class,
+                    transmit->may_be_fragmented};
   }
   return std::nullopt;
 }

@@ -83,8 +83,15 @@ class Agent {
   struct Transmit {
     Endpoint to;
     ByteVector bytes;
+    std::uint8_t traffic_class = 0;
+    bool may_be_fragmented = true;
   };
   std::optional<Transmit> poll_transmit();
+  // As wireguard::Device's.
+  void note_path_limit(TimePoint now, const Endpoint& to, std::size_t payload_bytes_max) {
+    wireguard_.note_path_limit(now, to, payload_bytes_max);
+  }
+  std::optional<ByteVector> poll_host_packet() { return wireguard_.poll_host_packet(); }
 
   const std::vector<std::unique_ptr<pair::Pair>>& pairs() const { return pairs_; }
   const pair::Pair* find_pair(const crypto::PublicKey& peer) const;

@@ -60,26 +60,7 @@ Json counters_object(const Agent& agent) {
   const auto add = [&](const char* name, std::uint64_t value) {
     if (value != 0) wireguard[name] = value;
   };
-  const wireguard::Counters& counters = agent.wireguard().counters();
-  add("malformed", counters.malformed);
-  add("bad_mac1", counters.bad_mac1);
-  add("cookies_sent", counters.cookies_sent);
-  add("bad_cookies", counters.bad_cookies);
-  add("rate_limited", counters.rate_limited);
-  add("bad_handshake", counters.bad_handshake);
-  add("unknown_peer", counters.unknown_peer);
-  add("no_key", counters.no_key);
-  add("stale_initiation", counters.stale_initiation);
-  add("unknown_index", counters.unknown_index);
-  add("expired_session", counters.expired_session);
-  add("bad_tag", counters.bad_tag);
-  add("replayed", counters.replayed);
-  add("inner_malformed", counters.inner_malformed);
-  add("inner_source_refused", counters.inner_source_refused);
-  add("outbound_malformed", counters.outbound_malformed);
-  add("no_route", counters.no_route);
-  add("no_endpoint", counters.no_endpoint);
-  add("staged_overflow", counters.staged_overflow);
+  wireguard::for_each_counter(agent.wireguard().counters(), add);
   return {{"rosenpass_dropped", std::move(rosenpass)},
           {"wireguard_dropped", std::move(wireguard)},
           {"unknown_datagrams", agent.unknown_datagrams()},

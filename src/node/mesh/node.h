@@ -108,6 +108,11 @@ class Node {
   std::optional<std::string> poll_memory(TimePoint now);
   std::optional<Event> poll_event();
   std::optional<agent::Agent::Transmit> poll_transmit();
+  // As wireguard::Device's.
+  void note_path_limit(TimePoint now, const Endpoint& to, std::size_t payload_bytes_max) {
+    agent_->note_path_limit(now, to, payload_bytes_max);
+  }
+  std::optional<ByteVector> poll_host_packet() { return agent_->poll_host_packet(); }
 
   /// The answer to a DNS query of this host.
   std::optional<ByteVector> answer_name(ByteView query, dns::Transport transport) const {
@@ -158,6 +163,7 @@ class Node {
   void send_candidates(TimePoint now, Neighbour& neighbour, wire::signal::Body::Type type);
   void offer_to_all(TimePoint now);
   void follow_link(TimePoint now, const crypto::PublicKey& peer);
+  void use_path(TimePoint now, Neighbour& neighbour);
   void send_due_offers(TimePoint now);
   void handle_stun(TimePoint now);
   /// What one part has to say to another, until all are silent.

@@ -21,6 +21,10 @@ struct Config {
   /// somebody else begins handshakes in time, so that two do not cross.
   Duration rekey_after_time = kRekeyAfterTime;
   std::size_t mtu = 1420;  // padding does not go beyond it
+  /// Of handshake messages' IP headers; data has the ECN bits of its inner packet.
+  std::uint8_t handshake_traffic_class = kHandshakeTrafficClass;
+  /// Of each session's packets. Tests begin near the end, which nobody reaches by sending.
+  std::uint64_t first_counter = 0;
   /// Handshake messages of all peers that are worked on; above half of it cookies are asked for.
   std::uint32_t handshakes_per_second = 500;
 };

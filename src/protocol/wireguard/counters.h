@@ -27,6 +27,32 @@ struct Counters {
   std::uint64_t no_route = 0;              // no peer has that destination
   std::uint64_t no_endpoint = 0;           // a peer whose address is not known
   std::uint64_t staged_overflow = 0;       // waited for a session until newer ones took the place
+  std::uint64_t too_big = 0;               // longer than the path takes; their hosts were told
 };
+
+/// Calls `visit(name, value)` for each, in the order above.
+template <class Visit>
+void for_each_counter(const Counters& counters, Visit visit) {
+  visit("malformed", counters.malformed);
+  visit("bad_mac1", counters.bad_mac1);
+  visit("cookies_sent", counters.cookies_sent);
+  visit("bad_cookies", counters.bad_cookies);
+  visit("rate_limited", counters.rate_limited);
+  visit("bad_handshake", counters.bad_handshake);
+  visit("unknown_peer", counters.unknown_peer);
+  visit("no_key", counters.no_key);
+  visit("stale_initiation", counters.stale_initiation);
+  visit("unknown_index", counters.unknown_index);
+  visit("expired_session", counters.expired_session);
+  visit("bad_tag", counters.bad_tag);
+  visit("replayed", counters.replayed);
+  visit("inner_malformed", counters.inner_malformed);
+  visit("inner_source_refused", counters.inner_source_refused);
+  visit("outbound_malformed", counters.outbound_malformed);
+  visit("no_route", counters.no_route);
+  visit("no_endpoint", counters.no_endpoint);
+  visit("staged_overflow", counters.staged_overflow);
+  visit("too_big", counters.too_big);
+}
 
 }  // namespace trellis::wireguard

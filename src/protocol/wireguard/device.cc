@@ -197,6 +197,12 @@ std::optional<SessionInfo> Device::session(TimePoint now, PeerId id) const {
   return SessionInfo{session->preshared_key(), session->role(), session->made()};
 }
 
+void Device::note_path_limit(TimePoint now, const Endpoint& to, std::size_t payload_bytes_max) {
+  for (auto& [id, peer] : state_->peers) {
+    if (peer.endpoint() == to) peer.note_path_limit(now, payload_bytes_max);
+  }
+}
+
 void Device::handle_timeout(TimePoint now) {
   while (!state_->schedule.empty() && state_->schedule.begin()->first <= now) {
     Peer& peer = state_->peer(state_->schedule.begin()->second);
@@ -225,6 +231,14 @@ std::optional<Event> Device::poll_event() {
   if (events.empty()) return std::nullopt;
   Event result = events.front();
   events.pop_front();
+  return result;
+}
+
+std::optional<ByteVector> Device::poll_host_packet() {
+  std::deque<ByteVector>& packets = state_->host_packets;
+  if (packets.empty()) return std::nullopt;
+  ByteVector result = std::move(packets.front());
+  packets.pop_front();
   return result;
 }
 

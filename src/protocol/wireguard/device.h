@@ -28,12 +28,15 @@ struct OutboundDatagram {
   PeerId peer;
   Endpoint to;
   ByteView bytes;
+  std::uint8_t traffic_class = 0;  // for the IP header around it
+  bool may_be_fragmented = false;  // the inner packet cannot be made smaller
 };
 
 /// What came from the network, with no room around it. Only what is data and opens is overwritten.
 struct InboundDatagram {
   Endpoint from;
   MutableByteView bytes;
+  std::uint8_t traffic_class = 0;  // of the IP header around it
 };
 
 /// An opened inner IP packet; `bytes` lie inside the datagram's.
@@ -135,10 +138,17 @@ class Device {
   void receive(TimePoint now, std::span<const InboundDatagram> datagrams,
                std::vector<InboundPacket>& packets);
 
+  /// Datagrams to this address of a peer's were refused as longer than `payload_bytes_max`. From
+  /// now on what does not fit is answered to the host that sent it, which then sends smaller
+  /// packets; for kPathLimitLasts, then the path is tried again. Not below kPathPayloadMin.
+  void note_path_limit(TimePoint now, const Endpoint& to, std::size_t payload_bytes_max);
+
   void handle_timeout(TimePoint now);
   std::optional<TimePoint> next_timeout() const;
   std::optional<Transmit> poll_transmit();
   std::optional<Event> poll_event();
+  /// A whole IP packet for the host itself: what it sent is too big for the path. After `send`.
+  std::optional<ByteVector> poll_host_packet();
 
   const Counters& counters() const;
 

@@ -4,6 +4,10 @@
 
 #include <gmock/gmock.h>
 
+#include <array>
+#include <bit>
+#include <numeric>
+
 namespace trellis::wireguard {
 namespace {
 
@@ -31,6 +35,71 @@ Snapshot snapshot(const Machine& machine, TimePoint now, PeerId peer) {
           info.sent_bytes,
           machine.received.size(),
           machine.events.size()};
+}
+
+std::uint64_t drops(const Machine& machine) {
+  const auto counters =
+      std::bit_cast<std::array<std::uint64_t, sizeof(Counters) / sizeof(std::uint64_t)>>(
+          machine.device->counters());
+  return std::accumulate(counters.begin(), counters.end(), std::uint64_t{0});
+}
+
+TEST(DeviceAttack, MessagesThatComeBackToWhoSentThemChangeNothing) {
+  Pair pair(33);
+  pair.record();
+  pair.come_up();
+  pair.net.run_for(1s);
+  pair.net.set_filter(nullptr);
+  ASSERT_GE(pair.recorded.size(), 4U);
+  for (const SimDatagram& datagram : pair.recorded) {
+    const bool alices = datagram.from == kAliceAt;
+    Machine& sender = alices ? *pair.alice : *pair.bob;
+    const PeerId peer = alices ? pair.bob_id : pair.alice_id;
+    const auto before = snapshot(sender, pair.net.now(), peer);
+    const std::uint64_t dropped = drops(sender);
+    sender.handle_datagram(pair.net.now(), datagram.to, datagram.bytes);
+    EXPECT_EQ(snapshot(sender, pair.net.now(), peer), before);
+    EXPECT_EQ(sender.poll_transmit(), std::nullopt);
+    EXPECT_EQ(drops(sender), dropped + 1);
+  }
+}
+
+TEST(DeviceAttack, EveryIndexThatIsNotTheSessionsIsCountedAndDropped) {
+  Pair pair(34);
+  pair.record();
+  pair.come_up();
+  pair.net.set_filter(nullptr);
+  const SimDatagram data = pair.recorded.back();  // from Bob
+  const auto before = snapshot(*pair.alice, pair.net.now(), pair.bob_id);
+  const std::uint64_t unknown = pair.alice->device->counters().unknown_index;
+  const std::uint32_t index = Reader(ByteView(data.bytes).subspan(4)).read<le32>();
+  for (std::uint32_t i = 1; i <= 1000; ++i) {
+    ByteVector wrong = data.bytes;
+    const le32 other = index + i * 0x1003f;
+    std::memcpy(wrong.data() + 4, &other, sizeof other);
+    pair.alice->handle_datagram(pair.net.now(), kBobAt, wrong);
+  }
+  EXPECT_EQ(pair.alice->device->counters().unknown_index, unknown + 1000);
+  EXPECT_EQ(snapshot(*pair.alice, pair.net.now(), pair.bob_id), before);
+}
+
+/// It knows our public key, so that its mac1 is right, and has keys of its own.
+TEST(DeviceAttack, AStrangerWithAWellFormedInitiationHearsNothing) {
+  Pair pair(35);
+  Pair strangers(36);
+  strangers.bob->device->set_private_key(pair.bob->device->private_key()->clone());
+  strangers.alice->device->remove_peer(strangers.bob_id);
+  const PeerId target = *strangers.alice->device->add_peer(*pair.bob->device->public_key());
+  strangers.alice->device->set_endpoint(pair.net.now(), target, kBobAt);
+  strangers.alice->device->set_preshared_key(pair.net.now(), target, key(7));
+  strangers.alice->device->start_handshake(pair.net.now(), target, Running::Keep);
+  const auto initiation = strangers.alice->device->poll_transmit();
+  ASSERT_TRUE(initiation);
+  const auto before = snapshot(*pair.bob, pair.net.now(), pair.alice_id);
+  pair.bob->handle_datagram(pair.net.now(), kElsewhere, initiation->bytes);
+  EXPECT_EQ(pair.bob->poll_transmit(), std::nullopt);
+  EXPECT_EQ(pair.bob->device->counters().unknown_peer, 1U);
+  EXPECT_EQ(snapshot(*pair.bob, pair.net.now(), pair.alice_id), before);
 }
 
 TEST(DeviceAttack, ReplaysOfAWholeConversationChangeNothing) {
@@ -107,7 +176,9 @@ TEST(DeviceAttack,
       damaged[bit / 8] ^= std::byte(1 << (bit % 8));
       // mac2 is looked at under load only.
       if (type != 4 && bit / 8 >= damaged.size() - 16) continue;
+      const std::uint64_t dropped = drops(target);
       target.handle_datagram(now, kElsewhere, damaged);
+      ASSERT_EQ(drops(target), dropped + 1) << "bit " << bit;
       ASSERT_EQ(snapshot(target, now, peer), before) << "bit " << bit;
       ASSERT_EQ(target.poll_transmit(), std::nullopt) << "bit " << bit;
     }

@@ -1,6 +1,8 @@
 // What comes to a device: packets to send, datagrams of every type.
 
+#include "protocol/ip/ecn.h"
 #include "protocol/ip/header.h"
+#include "protocol/ip/too_big.h"
 #include "protocol/wireguard/device_state.h"
 
 namespace trellis::wireguard {
@@ -26,11 +28,19 @@ void Device::send(TimePoint now, std::span<const OutboundPacket> packets,
       ++state.shared.counters.no_route;
       continue;
     }
+    const auto path_mtu = peer->path_mtu(now);
+    const bool fits = !path_mtu || packet.bytes.size() <= *path_mtu;
+    if (!fits && ip::shrinks_when_told(packet.bytes)) {
+      state.refuse(now, packet.bytes, *path_mtu);
+      continue;
+    }
+    const std::uint8_t traffic_class = ip::outer_traffic_class(ip::traffic_class(packet.bytes));
     if (const auto seal = peer->send(now, packet.bytes)) {
       state.seals.push_back(*seal);
       datagrams.push_back(
           {peer->id(), *peer->endpoint(),
-           ByteView(seal->target - sizeof(DataHeader), seal->text.size() + kDataOverhead)});
+           ByteView(seal->target - sizeof(DataHeader), seal->text.size() + kDataOverhead),
+           traffic_class, !fits});
     }
   }
   if (peer) state.reschedule(*peer);
@@ -128,7 +138,7 @@ void Device::State::begin_data(TimePoint now, const InboundDatagram& datagram,
   }
   if (const auto open = from_peer->begin_receive(now, message, datagram.bytes)) {
     opens.push_back(*open);
-    arrivals.push_back({from_peer, index, datagram.from});
+    arrivals.push_back({from_peer, index, datagram.from, datagram.traffic_class});
   }
 }
 
@@ -145,7 +155,10 @@ void Device::State::finish_data(TimePoint now, std::vector<InboundPacket>& packe
     }
     const auto text = peer->finish_receive(now, arrival.from, arrival.index, opens[i]);
     if (!text) continue;
-    if (const auto packet = accept_inner(*peer, *text, granted)) packets.push_back(*packet);
+    if (const auto packet = accept_inner(*peer, *text, granted)) {
+      ip::note_outer_traffic_class(arrival.traffic_class, packet->bytes);
+      packets.push_back(*packet);
+    }
   }
   if (peer) reschedule(*peer);
   opens.clear();
@@ -169,12 +182,20 @@ std::optional<InboundPacket> Device::State::accept_inner(const Peer& from, Mutab
   return InboundPacket{from.id(), text.first(header->total_length)};
 }
 
+void Device::State::refuse(TimePoint now, ByteView packet, std::size_t path_mtu) {
+  ++shared.counters.too_big;
+  if (!refusals.take(now)) return;
+  const auto mtu = static_cast<std::uint16_t>(std::min<std::size_t>(path_mtu, 65'535));
+  if (auto answer = ip::too_big(packet, mtu)) host_packets.push_back(*std::move(answer));
+}
+
 bool Device::State::admit(TimePoint now, const Endpoint& from, const HandshakeInitiation& message) {
   if (gate.note_arrival(now)) {
     if (!cookies->mac2_fits(now, from, message)) {
       if (gate.may_send_cookie(now)) {
         const CookieReply reply = cookies->reply(now, from, message.sender, message.mac1);
-        shared.outbox.push_back(Transmit{std::nullopt, from, to_vector(bytes_of(reply))});
+        shared.outbox.push_back(Transmit{std::nullopt, from, to_vector(bytes_of(reply)),
+                                         shared.config.handshake_traffic_class});
         ++shared.counters.cookies_sent;
       } else {
         ++shared.counters.rate_limited;

@@ -131,6 +131,7 @@ class Machine final : public testing::SimHost {
 struct ConfigOptions {
   Roaming roaming = Roaming::Follow;
   std::uint32_t handshakes_per_second = 500;
+  std::uint64_t first_counter = 0;
 };
 
 /// Alice knows where Bob is; Bob does not know where Alice is.
@@ -220,6 +221,7 @@ class Pair {
     config.private_key = own.clone();
     config.roaming = options_.roaming;
     config.handshakes_per_second = options_.handshakes_per_second;
+    config.first_counter = options_.first_counter;
     return std::make_unique<Machine>(random_.u64(), timestamps, std::move(config));
   }
 

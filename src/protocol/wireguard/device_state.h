@@ -1,5 +1,6 @@
 #pragma once
 
+#include "base/token_bucket.h"
 #include "protocol/wireguard/allowed_ips.h"
 #include "protocol/wireguard/device.h"
 #include "protocol/wireguard/load_gate.h"
@@ -7,6 +8,7 @@
 #include "protocol/wireguard/peer.h"
 #include "protocol/wireguard/shared.h"
 
+#include <deque>
 #include <map>
 #include <set>
 #include <span>
@@ -39,6 +41,8 @@ struct Device::State {
                                             std::optional<IpAddress>& granted);
   /// Whether there is time for it; sends a cookie where one is due.
   bool admit(TimePoint now, const Endpoint& from, const HandshakeInitiation& message);
+  /// Answers a packet that is too big for its path.
+  void refuse(TimePoint now, ByteView packet, std::size_t path_mtu);
 
   Shared shared;
   std::optional<CookieChecker> cookies;  // while there is an identity
@@ -58,10 +62,15 @@ struct Device::State {
     Peer* peer;
     SessionIndex index;
     Endpoint from;
+    std::uint8_t traffic_class;
   };
   std::vector<crypto::SealPacket> seals{};
   std::vector<crypto::OpenPacket> opens{};
   std::vector<Arrival> arrivals{};  // of opens[i]
+
+  std::deque<ByteVector> host_packets{};
+  // As the kernel limits its own, more or less: hosts are told again with their next packet.
+  TokenBucket refusals{100, 50};
 };
 
 }  // namespace trellis::wireguard

@@ -56,6 +56,8 @@ struct Transmit {
   std::optional<PeerId> peer;
   Endpoint to;
   ByteVector bytes;
+  std::uint8_t traffic_class = 0;  // for the IP header around it
+  bool may_be_fragmented = true;   // smaller it cannot be made
 };
 
 }  // namespace trellis::wireguard

@@ -1,5 +1,7 @@
 #include "protocol/wireguard/peer.h"
 
+#include "protocol/ip/ecn.h"
+#include "protocol/ip/too_big.h"
 #include "protocol/wireguard/constants.h"
 
 #include <algorithm>
@@ -64,7 +66,7 @@ std::optional<crypto::SealPacket> Peer::send(TimePoint now, MutableByteView pack
     ++shared_.counters.no_endpoint;
     return std::nullopt;
   }
-  const MutableByteView text(packet.data(), padded_size(packet.size()));
+  const MutableByteView text(packet.data(), padded_size(now, packet.size()));
   std::ranges::fill(text.subspan(packet.size()), std::byte{0});
   const auto begun = session->begin_seal(text);
   CHECK(begun);  // it could send
@@ -197,18 +199,38 @@ void Peer::send_keepalive(TimePoint now) {
 }
 
 void Peer::seal_and_transmit(TimePoint now, Session& session, ByteView packet) {
-  const std::size_t size = padded_size(packet.size());
+  const std::size_t size = padded_size(now, packet.size());
   ByteVector buffer(size + kDataOverhead);
   const MutableByteView text = MutableByteView(buffer).subspan(sizeof(DataHeader), size);
   std::ranges::copy(packet, text.begin());
   CHECK(session.seal(text));  // the callers have asked can_send
   note_authentic_sent(now, buffer.size());
-  transmit(*endpoint_, std::move(buffer));
+  Transmit transmit{id_, *endpoint_, std::move(buffer)};
+  if (!packet.empty()) {
+    transmit.traffic_class = ip::outer_traffic_class(ip::traffic_class(packet));
+    transmit.may_be_fragmented = !ip::shrinks_when_told(packet);
+  }
+  shared_.outbox.push_back(std::move(transmit));
 }
 
-std::size_t Peer::padded_size(std::size_t size) const {
+std::size_t Peer::padded_size(TimePoint now, std::size_t size) const {
   const std::size_t padded = (size + kPaddingUnit - 1) / kPaddingUnit * kPaddingUnit;
-  return std::min(padded, std::max(size, shared_.config.mtu));
+  std::size_t mtu = shared_.config.mtu;
+  if (const auto limit = path_mtu(now)) mtu = std::min(mtu, *limit);
+  return std::min(padded, std::max(size, mtu));
+}
+
+void Peer::note_path_limit(TimePoint now, std::size_t payload_bytes_max) {
+  if (!endpoint_) return;
+  path_limit_ =
+      PathLimit{*endpoint_, std::max(payload_bytes_max, kPathPayloadMin), now + kPathLimitLasts};
+}
+
+std::optional<std::size_t> Peer::path_mtu(TimePoint now) const {
+  if (!path_limit_ || path_limit_->endpoint != endpoint_ || path_limit_->until <= now) {
+    return std::nullopt;
+  }
+  return path_limit_->payload_bytes_max - kDataOverhead;
 }
 
 void Peer::note_endpoint(TimePoint now, const Endpoint& from) {
@@ -261,8 +283,9 @@ void Peer::arm_expiry() {
   if (const auto expiry = sessions_.next_expiry()) timers_.arm(Timer::ExpireSessions, *expiry);
 }
 
-void Peer::transmit(const Endpoint& to, ByteVector datagram) {
-  shared_.outbox.push_back(Transmit{id_, to, std::move(datagram)});
+void Peer::transmit_handshake(const Endpoint& to, ByteView message) {
+  shared_.outbox.push_back(
+      Transmit{id_, to, to_vector(message), shared_.config.handshake_traffic_class});
 }
 
 /// So that two ends do not try at the same time again and again. [WG 6.1]

@@ -73,6 +73,11 @@ class Peer {
 
   void drop_waiting() { staged_.clear(); }
 
+  /// Datagrams to the endpoint that carry more than this do not pass.
+  void note_path_limit(TimePoint now, std::size_t payload_bytes_max);
+  /// The longest inner packet that passes, if that is known of the path.
+  std::optional<std::size_t> path_mtu(TimePoint now) const;
+
   void handle_timeout(TimePoint now);
   std::optional<TimePoint> next_timeout() const { return timers_.next(); }
 
@@ -116,14 +121,14 @@ class Peer {
   void send_staged(TimePoint now);
   void send_keepalive(TimePoint now);
   void seal_and_transmit(TimePoint now, Session& session, ByteView packet);
-  std::size_t padded_size(std::size_t size) const;
+  std::size_t padded_size(TimePoint now, std::size_t size) const;
   void note_endpoint(TimePoint now, const Endpoint& from);
   void note_authentic_received(TimePoint now, std::size_t datagram_bytes);
   void note_authentic_sent(TimePoint now, std::size_t datagram_bytes);
   void note_data_sent(TimePoint now, const Session& session);
   void note_data_received(TimePoint now);
   void arm_expiry();
-  void transmit(const Endpoint& to, ByteVector datagram);
+  void transmit_handshake(const Endpoint& to, ByteView message);
   Duration jitter();
 
   PeerId id_;
@@ -154,6 +159,12 @@ class Peer {
     TimePoint at;
   };
   std::optional<Told> told_moved_;
+  struct PathLimit {
+    Endpoint endpoint;
+    std::size_t payload_bytes_max;
+    TimePoint until;
+  };
+  std::optional<PathLimit> path_limit_;
   std::uint64_t received_bytes_ = 0;
   std::uint64_t sent_bytes_ = 0;
   std::optional<TimePoint> last_data_;

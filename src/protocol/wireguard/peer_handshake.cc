@@ -31,7 +31,7 @@ void Peer::send_initiation(TimePoint now) {
   cookies_.add_macs(now, initiated->message);
   handshake_ = std::move(initiated->state);
   timers_.arm(Timer::RetransmitHandshake, now + shared_.config.handshake_retry + jitter());
-  transmit(*endpoint_, to_vector(bytes_of(initiated->message)));
+  transmit_handshake(*endpoint_, bytes_of(initiated->message));
   note_authentic_sent(now, sizeof initiated->message);
 }
 
@@ -87,13 +87,13 @@ void Peer::handle_initiation(TimePoint now, const Endpoint& from, InitiationOpen
 
   greatest_timestamp_ = received->timestamp;
   last_initiation_ = now;
-  sessions_.install_responded(
-      std::make_unique<Session>(std::move(responded->keys), keys_.front().id, now));
+  sessions_.install_responded(std::make_unique<Session>(
+      std::move(responded->keys), keys_.front().id, now, shared_.config.first_counter));
   arm_expiry();
   note_endpoint(now, from);
   note_authentic_received(now, sizeof(HandshakeInitiation));
   cookies_.add_macs(now, responded->message);
-  transmit(from, to_vector(bytes_of(responded->message)));
+  transmit_handshake(from, bytes_of(responded->message));
   note_authentic_sent(now, sizeof responded->message);
   shared_.events.emplace_back(InitiationAccepted{id_, keys_.front().id});
 }
@@ -113,8 +113,8 @@ void Peer::handle_response(TimePoint now, const Endpoint& from, const HandshakeR
   }
   handshake_ = Idle{};  // its index is the session's now
   timers_.disarm(Timer::RetransmitHandshake);
-  sessions_.install_initiated(
-      std::make_unique<Session>(std::move(consumed->keys), consumed->preshared_key, now));
+  sessions_.install_initiated(std::make_unique<Session>(
+      std::move(consumed->keys), consumed->preshared_key, now, shared_.config.first_counter));
   arm_expiry();
   note_endpoint(now, from);
   note_authentic_received(now, sizeof message);

@@ -6,14 +6,15 @@
 
 namespace trellis::wireguard {
 
-Session::Session(SessionKeys keys, KeyId preshared_key, TimePoint made)
+Session::Session(SessionKeys keys, KeyId preshared_key, TimePoint made, std::uint64_t first_counter)
     : local_(keys.local),
       remote_(keys.remote),
       role_(keys.role),
       preshared_key_(preshared_key),
       made_(made),
       send_(keys.send),
-      receive_(keys.receive) {}
+      receive_(keys.receive),
+      send_counter_(first_counter) {}
 
 bool Session::expired(TimePoint now) const { return now - made_ >= kRejectAfterTime; }
 

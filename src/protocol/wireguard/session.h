@@ -24,7 +24,7 @@ struct Opened {
 /// sealed and opened many at once, by crypto::seal and crypto::open, between the steps here.
 class Session {
  public:
-  Session(SessionKeys keys, KeyId preshared_key, TimePoint made);
+  Session(SessionKeys keys, KeyId preshared_key, TimePoint made, std::uint64_t first_counter = 0);
 
   SessionIndex local() const { return local_; }
   Role role() const { return role_; }
@@ -65,7 +65,7 @@ class Session {
   TimePoint made_;
   crypto::PacketKey send_;
   crypto::PacketKey receive_;
-  std::uint64_t send_counter_ = 0;
+  std::uint64_t send_counter_;
   ReplayWindow window_;
 };
 

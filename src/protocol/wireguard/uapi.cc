@@ -136,7 +136,15 @@ class Setter {
     if (!bytes) return fail(Errno::Invalid);
     crypto::PresharedKey key(*bytes);
     zeroise(*bytes);
-    if (const auto peer = the_peer()) device_.set_preshared_key(now_, *peer, std::move(key));
+    const auto peer = the_peer();
+    if (!peer) return kDone;
+    const crypto::PresharedKey* const before = device_.preshared_key(*peer);
+    const bool is_new = !before || !crypto::equal(before->expose(), key.expose());
+    device_.set_preshared_key(now_, *peer, std::move(key));
+    // One that runs may have an answer under the old key under way.
+    if (is_new && device_.has_usable_session(now_, *peer)) {
+      device_.start_handshake(now_, *peer, Running::Cancel);
+    }
     return kDone;
   }
 
@@ -231,6 +239,7 @@ void append_peer(std::string& text, const Device& device, PeerId id, TimePoint n
 std::optional<Operation> parse_operation(std::string_view line) {
   if (line == "get=1") return Operation::Get;
   if (line == "set=1") return Operation::Set;
+  if (line == "get=counters") return Operation::GetCounters;
   return std::nullopt;
 }
 
@@ -244,6 +253,15 @@ std::string get(const Device& device, const Interface& interface, TimePoint now,
   if (interface.listen_port != 0) fmt::format_to(out, "listen_port={}\n", interface.listen_port);
   if (interface.fwmark != 0) fmt::format_to(out, "fwmark={}\n", interface.fwmark);
   for (const PeerId peer : device.peers()) append_peer(text, device, peer, now, wall_now);
+  text += answer(Errno::Ok);
+  return text;
+}
+
+std::string get_counters(const Device& device, std::string_view others) {
+  std::string text(others);
+  for_each_counter(device.counters(), [&](const char* name, std::uint64_t value) {
+    fmt::format_to(std::back_inserter(text), "{}={}\n", name, value);
+  });
   text += answer(Errno::Ok);
   return text;
 }

@@ -69,11 +69,22 @@ TEST_F(Uapi, TellsWhatWasSet) {
                 "allowed_ip=fd00::/64\nerrno=0\n\n");
 }
 
+TEST_F(Uapi, TellsWhatWasDropped) {
+  std::vector<std::byte> stray(40);
+  const InboundDatagram datagram{*Endpoint::parse("192.0.2.1:1"), stray};
+  std::vector<InboundPacket> packets;
+  device.receive(kNow, {&datagram, 1}, packets);
+  const std::string said = get_counters(device, "udp_too_long=3\n");
+  EXPECT_THAT(said, ::testing::StartsWith("udp_too_long=3\nmalformed=1\nbad_mac1=0\n"));
+  EXPECT_THAT(said, ::testing::EndsWith("too_big=0\nerrno=0\n\n"));
+}
+
 TEST_F(Uapi, AnEmptyDeviceHasNothingToTell) { EXPECT_EQ(text(), "errno=0\n\n"); }
 
 TEST_F(Uapi, ReadsTheFirstLine) {
   EXPECT_EQ(parse_operation("get=1"), Operation::Get);
   EXPECT_EQ(parse_operation("set=1"), Operation::Set);
+  EXPECT_EQ(parse_operation("get=counters"), Operation::GetCounters);
   EXPECT_EQ(parse_operation("set=2"), std::nullopt);
   EXPECT_EQ(parse_operation(""), std::nullopt);
 }
