@@ -96,9 +96,19 @@ def foreign_wireguard(tmp_path_factory):
 def each_wireguard(request, tun, foreign_wireguard):
     """The name of an implementation, which is there. Ask for it before `lab`: what it needs to run
     outlives the test."""
+    return prepared(foreign_wireguard, request.param)
+
+
+@pytest.fixture
+def kernel_wireguard(tun, foreign_wireguard):
+    """The same of the kernel's."""
+    return prepared(foreign_wireguard, wireguard_peers.KERNEL)
+
+
+def prepared(foreign_wireguard: wireguard_peers.Foreign, name: str) -> str:
     labkit.find_tool("wg")
     try:
-        foreign_wireguard.prepare(request.param)
+        foreign_wireguard.prepare(name)
     except peers.Unavailable as reason:
-        pytest.skip(f"{request.param}: {reason}")
-    return request.param
+        pytest.skip(f"{name}: {reason}")
+    return name
