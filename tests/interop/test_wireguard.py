@@ -98,6 +98,19 @@ def test_tcp_flows_both_ways(ours, theirs, we_begin):
     assert there.bits_per_second > 20e6 and back.bits_per_second > 20e6
 
 
+@pytest.mark.parametrize("we_move", [True, False], ids=["ours", "theirs"])
+def test_who_changes_its_port_is_followed(ours, theirs, we_move):
+    """The one who moves tells it by sending; the other answers to where that came from."""
+    mover, follower = (ours, theirs) if we_move else (theirs, ours)
+    join(mover, follower)
+    assert ping(mover.host, follower.inner4, count=2, interval=0.1, wait=3).lost == 0
+    mover.port += 100
+    mover.device.set("listen-port", str(mover.port))
+    assert ping(mover.host, follower.inner4, count=3, interval=0.1, wait=3).lost == 0
+    assert follower.peer(mover).endpoint == mover.outer("v4")
+    assert ping(follower.host, mover.inner4, count=3, interval=0.1, wait=3).lost == 0
+
+
 @dataclass
 class Minute:
     """One tunnel with a ping each way."""
