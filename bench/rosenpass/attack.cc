@@ -95,7 +95,7 @@ class World {
 
   [[noreturn]] static void die(const std::string& what) {
     std::fprintf(stderr, "trellis_bench_rosenpass_attack: %s\n", what.c_str());
-    std::exit(1);
+    std::exit(1);  // NOLINT(concurrency-mt-unsafe): there is one thread
   }
 
   void pass(Duration duration) {
@@ -188,6 +188,7 @@ using Make = std::function<ByteVector()>;
 void flood(const char* what, World& world, Random& random, double rate, double seconds,
            const Make& make) {
   std::vector<ByteVector> pool;
+  pool.reserve(kPool);
   for (std::size_t i = 0; i < kPool; ++i) pool.push_back(make());
   const std::uint64_t keys = world.keys();
   const TimePoint start = world.now;

@@ -6,7 +6,9 @@ Usage: run.py [--build DIR] [--folder DIR] [--only ours,rust,go] [--peers 1000] 
 
 import argparse
 import json
+import math
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -31,6 +33,30 @@ class Results:
     def note(self, who: str, what: str, value) -> None:
         self.rows.setdefault(what, {})[who] = value
         print(f"  {who}: {what}: {value}", flush=True)
+
+    def gates(self) -> str:
+        """What we compare ourselves by, where both were measured."""
+        def value(who: str, what: str) -> float:
+            try:
+                return float(self.rows[what][who])
+            except (KeyError, ValueError):
+                return math.nan
+
+        def exchange(who: str) -> float:
+            return (value(who, "responder, 1 initiators: CPU ms each")
+                    + value(who, f"initiator, {RESPONDERS} responders: CPU ms each"))
+
+        lines = [f"an exchange, both roles: {exchange('ours'):.2f} ms, "
+                 f"{exchange('ours') / exchange('rust'):.3f} of Rust's (at most 0.28), "
+                 f"{exchange('ours') / exchange('go'):.3f} of Go's (at most 0.02)"]
+        best = max(value("ours", f"responder, {n} initiators: a second") for n in INITIATORS)
+        for count in INITIATORS:
+            row = f"responder, {count} initiators"
+            cpu = value("ours", f"{row}: CPU ms each") / value("rust", f"{row}: CPU ms each")
+            rate = value("ours", f"{row}: a second")
+            lines.append(f"{row}: {cpu:.3f} of Rust's CPU (at most 0.25), {rate:.0f} a second, "
+                         f"{rate / best:.2f} of the best (at least 0.8)")
+        return "\n".join(lines)
 
     def table(self, names: list[str]) -> str:
         lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
@@ -84,6 +110,12 @@ class Running:
             self.process.wait()
 
 
+def children_cpu() -> float:
+    """Seconds that programs which have ended have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 class Contender:
     """A program that speaks Rosenpass, started with many peers."""
 
@@ -97,9 +129,14 @@ class Contender:
     def own_keys(self) -> peers.Keys:
         return peers.Keys(self.folder / "own.pk", self.folder / "own.sk")
 
-    def make_own_keys(self) -> float:
-        """Seconds of wall time."""
+    def make_own_keys(self) -> None:
         raise NotImplementedError
+
+    def key_pair_cpu(self) -> float:
+        """Seconds of CPU that a key pair takes."""
+        before = children_cpu()
+        self.make_own_keys()
+        return children_cpu() - before
 
 
 class ByConfiguration(Contender):
@@ -107,13 +144,11 @@ class ByConfiguration(Contender):
 
     options: tuple[str, ...] = ()
 
-    def make_own_keys(self) -> float:
+    def make_own_keys(self) -> None:
         own = self.own_keys()
-        before = time.monotonic()
         subprocess.run([self.program, "gen-keys", "-f", "-p", own.public, "-s", own.secret],
                        check=True, capture_output=True)
         own.secret.chmod(0o600)
-        return time.monotonic() - before
 
     def start(self, keys, count, listen, endpoint=None):
         own = self.own_keys()
@@ -136,11 +171,9 @@ class Ours(ByConfiguration):
 
 
 class Go(Contender):
-    def make_own_keys(self) -> float:
+    def make_own_keys(self) -> None:
         own = self.own_keys()
-        before = time.monotonic()
         subprocess.run([self.program, "gen-keys", own.public, own.secret], check=True)
-        return time.monotonic() - before
 
     def start(self, keys, count, listen, endpoint=None):
         own = self.own_keys()
@@ -271,12 +304,14 @@ def main() -> None:
     print("keys:", bench.other_end("keys", keys, max(arguments.peers, *INITIATORS), timeout=600))
     print("our engine by itself:", bench.other_end("engine", 300))
     for who in contenders(names, arguments.build, arguments.folder):
-        results.note(who.name, "key pair: ms", f"{min(who.make_own_keys() for _ in range(3)) * 1e3:.0f}")
+        key_pair = min(who.key_pair_cpu() for _ in range(5))
+        results.note(who.name, "key pair: CPU ms", f"{key_pair * 1e3:.0f}")
         bench.responder(who)
         bench.initiator(who)
         bench.noise(who)
         bench.memory_and_start(who, arguments.peers)
     print(results.table(names))
+    print(results.gates())
 
 
 if __name__ == "__main__":
