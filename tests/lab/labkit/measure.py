@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .namespace import Host
-from .process import Process, run, wait_until
+from .process import Process, wait_until
 
 FIRST_ANSWER = Path(__file__).with_name("first_answer.py")
 
@@ -117,8 +117,8 @@ def answers_within(host: Host, address: str, timeout: float, *, interval: float 
     deadline = time.monotonic() + timeout
     started = time.monotonic()
     while time.monotonic() < deadline:
-        argv = host.wrap(_ping_command(address, interval, ["-c", "1", "-W", "0.2"]))
-        if run(argv, check=False).returncode == 0:
+        argv = _ping_command(address, interval, ["-c", "1", "-W", "0.2"])
+        if host.run(*argv, check=False).returncode == 0:
             return time.monotonic() - started
     raise AssertionError(f"{host.name}: {address} did not answer within {timeout} s")
 
