@@ -161,7 +161,6 @@ class Archive:
         self._add(name, stat.S_IFLNK | 0o777, target.encode())
 
     def packed(self) -> bytes:
-        self._names.discard("TRAILER!!!")
         self._add("TRAILER!!!", 0, b"")
         return b"".join(self._parts)
 
