@@ -59,9 +59,9 @@ void Agent::set_peers(TimePoint now, pair::Mode mode, std::vector<pair::PeerConf
   peers_ = std::move(peers);
   for (pair::PeerConfig& peer : peers_) {
     if (peer.rosenpass_key.empty() || peer.key_name) continue;
-    peer.key_name = pair::KeyName{
-        options_.suite->number,
-        peer.digests ? peer.digests->pid : rosenpass::peer_hash(peer.rosenpass_key)};
+    peer.key_name =
+        pair::KeyName{options_.suite->number,
+                      peer.digests ? peer.digests->pid : rosenpass::peer_hash(peer.rosenpass_key)};
   }
   apply_peers(now);
 }

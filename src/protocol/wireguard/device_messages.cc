@@ -77,6 +77,11 @@ void Device::State::handle_handshake(TimePoint now, const Endpoint& from, const 
 
 void Device::State::handle_initiation(TimePoint now, const Endpoint& from,
                                       const HandshakeInitiation& message) {
+  // A flood: whoever cannot be given a cookie is not worth a hash.
+  if (gate.loaded(now) && message.mac2 == Mac{} && !gate.has_cookie(now, is_known(now, from))) {
+    ++shared.counters.rate_limited;
+    return;
+  }
   if (!cookies || !cookies->mac1_fits(message)) {
     ++shared.counters.bad_mac1;
     return;
@@ -189,10 +194,22 @@ void Device::State::refuse(TimePoint now, ByteView packet, std::size_t path_mtu)
   if (auto answer = ip::too_big(packet, mtu)) host_packets.push_back(*std::move(answer));
 }
 
+bool Device::State::is_known(TimePoint now, const Endpoint& from) {
+  constexpr Duration kFreshFor = 1s;
+  if (!known_read || now - *known_read >= kFreshFor) {
+    known_read = now;
+    known.clear();
+    for (const auto& [id, peer] : peers) {
+      if (peer.endpoint()) known.insert(peer.endpoint()->address);
+    }
+  }
+  return known.contains(from.address);
+}
+
 bool Device::State::admit(TimePoint now, const Endpoint& from, const HandshakeInitiation& message) {
   if (gate.note_arrival(now)) {
     if (!cookies->mac2_fits(now, from, message)) {
-      if (gate.may_send_cookie(now)) {
+      if (gate.may_send_cookie(now, is_known(now, from))) {
         const CookieReply reply = cookies->reply(now, from, message.sender, message.mac1);
         shared.outbox.push_back(Transmit{std::nullopt, from, to_vector(bytes_of(reply)),
                                          shared.config.handshake_traffic_class});

@@ -430,6 +430,21 @@ TEST(DeviceSim, UnderLoadAsksForACookieAndServesWhoBringsIt) {
   EXPECT_TRUE(pair.net.run_until(1s, [&] { return pair.bob_has(1); }));
 }
 
+TEST(DeviceSim, AFloodThatTakesAllCookiesDoesNotKeepAKnownPeerFromItsNextHandshake) {
+  Pair pair(20, {}, {.handshakes_per_second = 8});
+  pair.come_up();
+  Stranger stranger(pair);
+  const std::size_t sessions = pair.bob->count<SessionEstablished>();
+  for (int i = 0; i < 700; ++i) {  // seven seconds
+    stranger.flood(10);
+    if (i == 100) pair.alice->device->start_handshake(pair.net.now(), pair.bob_id, Running::Cancel);
+    pair.net.flush();
+    pair.net.run_for(10ms);
+  }
+  EXPECT_EQ(pair.bob->count<SessionEstablished>(), sessions + 1);
+  EXPECT_LT(pair.bob->device->counters().cookies_sent, 8U * 4 * 8 + 100);
+}
+
 TEST(DeviceSim, RefusesAnInnerSourceThatIsNotThePeers) {
   Pair pair(20);
   pair.come_up();

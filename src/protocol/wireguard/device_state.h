@@ -13,6 +13,7 @@
 #include <set>
 #include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace trellis::wireguard {
@@ -41,6 +42,8 @@ struct Device::State {
                                             std::optional<IpAddress>& granted);
   /// Whether there is time for it; sends a cookie where one is due.
   bool admit(TimePoint now, const Endpoint& from, const HandshakeInitiation& message);
+  /// Whether a peer is at this address, or was a second ago. For when we are under load.
+  bool is_known(TimePoint now, const Endpoint& from);
   /// Answers a packet that is too big for its path.
   void refuse(TimePoint now, ByteView packet, std::size_t path_mtu);
 
@@ -56,6 +59,9 @@ struct Device::State {
   // When to look at a peer's timers: never too late, sometimes too early, so that the packet path
   // need not touch it.
   std::set<std::pair<TimePoint, PeerId>> schedule{};
+
+  std::unordered_set<IpAddress> known{};  // addresses of peers
+  std::optional<TimePoint> known_read{};
 
   // Of the batch that is being sent or received; empty between calls, kept for their memory.
   struct Arrival {

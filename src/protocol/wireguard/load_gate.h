@@ -19,7 +19,11 @@ class LoadGate {
 
   /// An initiation with a right mac1 came. True if we are under load.
   bool note_arrival(TimePoint now);
-  bool may_send_cookie(TimePoint now) { return cookies_.take(now); }
+  bool loaded(TimePoint now) const { return loaded_until_ && now < *loaded_until_; }
+  /// Whether a cookie may be sent. Addresses of `known` peers have a share of their own: strangers
+  /// do not keep a tunnel from its next handshake unless they know where its other end is.
+  bool has_cookie(TimePoint now, bool known) const { return cookies(known).next(now) <= now; }
+  bool may_send_cookie(TimePoint now, bool known) { return cookies(known).take(now); }
   /// Under load, with a right cookie: whether this address has not had its share yet.
   bool may_serve(TimePoint now, const IpAddress& source) { return sources_.take(now, source); }
   /// In any case: whether there is time for one more.
@@ -33,7 +37,11 @@ class LoadGate {
 
   TokenBucket arrivals_;
   TokenBucket work_;
+  const TokenBucket& cookies(bool known) const { return known ? known_cookies_ : cookies_; }
+  TokenBucket& cookies(bool known) { return known ? known_cookies_ : cookies_; }
+
   TokenBucket cookies_;
+  TokenBucket known_cookies_;
   std::optional<TimePoint> loaded_until_;
   SourceBudget sources_{kPerSource, kPerSourceBurst, kSourcesMax};
 };

@@ -18,20 +18,18 @@ MacKey cookie_key(const crypto::PublicKey& receiver) {
 }
 
 CookieChecker::CookieChecker(const crypto::PublicKey& own, Random& random)
-    : mac1_key_(wireguard::mac1_key(own)),
-      cookie_key_(wireguard::cookie_key(own)),
-      secret_(crypto::SymmetricKey::zero()),
-      random_(&random) {}
+    : mac1_(wireguard::mac1_key(own)), cookie_key_(wireguard::cookie_key(own)), random_(&random) {}
 
 bool CookieChecker::mac1_fits(ByteView bytes, const Mac& mac1) const {
-  return crypto::equal(crypto::blake2s_mac(mac1_key_, bytes), mac1);
+  return crypto::equal(mac1_(bytes), mac1);
 }
 
 bool CookieChecker::mac2_fits(TimePoint now, const Endpoint& from, ByteView bytes,
                               const Mac& mac2) {
+  if (mac2 == Mac{}) return false;  // no cookie, and nothing to compute
   // Without a secret no cookie was given out.
   if (!secret_made_ || now - *secret_made_ >= kCookieLifetime) return false;
-  return crypto::equal(crypto::blake2s_mac(cookie_for(now, from), bytes), mac2);
+  return crypto::equal(crypto::Blake2sMac(cookie_for(now, from))(bytes), mac2);
 }
 
 CookieReply CookieChecker::reply(TimePoint now, const Endpoint& from, std::uint32_t sender,
@@ -46,7 +44,9 @@ CookieReply CookieChecker::reply(TimePoint now, const Endpoint& from, std::uint3
 
 Cookie CookieChecker::cookie_for(TimePoint now, const Endpoint& from) {
   if (!secret_made_ || now - *secret_made_ >= kCookieLifetime) {
-    secret_ = crypto::SymmetricKey::make([&](std::span<std::byte, 32> key) { random_->fill(key); });
+    const auto secret =
+        crypto::SymmetricKey::make([&](std::span<std::byte, 32> key) { random_->fill(key); });
+    secret_.emplace(secret.expose());
     secret_made_ = now;
   }
   std::array<std::byte, 18> place{};  // address and port
@@ -54,7 +54,7 @@ Cookie CookieChecker::cookie_for(TimePoint now, const Endpoint& from) {
   const be16 port = from.port;
   std::memcpy(place.data(), address.data(), address.size());
   std::memcpy(place.data() + address.size(), &port, sizeof port);
-  return crypto::blake2s_mac(secret_.expose(), ByteView(place).first(address.size() + sizeof port));
+  return (*secret_)(ByteView(place).first(address.size() + sizeof port));
 }
 
 CookieJar::CookieJar(const crypto::PublicKey& receiver)

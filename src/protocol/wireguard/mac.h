@@ -3,6 +3,7 @@
 #include "base/address.h"
 #include "base/random.h"
 #include "base/time.h"
+#include "crypto/blake2s_mac.h"
 #include "crypto/keys.h"
 #include "protocol/wireguard/messages.h"
 
@@ -51,9 +52,9 @@ class CookieChecker {
   bool mac2_fits(TimePoint now, const Endpoint& from, ByteView bytes, const Mac& mac2);
   Cookie cookie_for(TimePoint now, const Endpoint& from);
 
-  MacKey mac1_key_;
+  crypto::Blake2sMac mac1_;
   MacKey cookie_key_;
-  crypto::SymmetricKey secret_;  // changed every two minutes
+  std::optional<crypto::Blake2sMac> secret_;  // changed every two minutes
   std::optional<TimePoint> secret_made_;
   Random* random_;
 };
