@@ -46,7 +46,11 @@ def hex_leaves(value, name="message"):
 def inner_packets() -> dict[str, bytes]:
     v4 = bytes.fromhex("4500001c00010000400100006440070164400702") + bytes(8)
     v6 = bytes.fromhex("6000000000081140") + bytes(31) + b"\1" + bytes(8)
-    return {"v4": v4, "v4-options": b"\x46\0\0\x20" + v4[4:20] + b"\1\1\1\0" + v4[20:], "v6": v6,
+    large_v4 = bytes.fromhex("4502057800014000401111110a0000010a000002") + bytes(1380)
+    large_v6 = (bytes.fromhex("6020000005501140") + b"\xfd" + bytes(14) + b"\1\xfd" + bytes(14)
+                + b"\2" + bytes(1360))
+    return {"v4-too-big": large_v4, "v6-too-big": large_v6, "v4": v4,
+            "v4-options": b"\x46\0\0\x20" + v4[4:20] + b"\1\1\1\0" + v4[20:], "v6": v6,
             "v4-padded": v4 + bytes(4), "v4-cut": v4[:18], "v4-long": v4[:2] + b"\1" + v4[3:],
             "v6-cut": v6[:44], "version-5": b"\x55" + v4[1:]}
 
