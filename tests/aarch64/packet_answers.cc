@@ -104,6 +104,7 @@ std::size_t pass_a_batch(std::span<const PacketKey> keys, PacketKernels kernels,
                          Digest& digest) {
   std::vector<Packet> packets;
   const std::size_t count = 1 + numbers.below(20);
+  packets.reserve(count);
   for (std::size_t i = 0; i < count; ++i) packets.emplace_back(some_size(numbers), numbers);
   std::vector<SealPacket> seals;
   std::vector<OpenPacket> opens;

@@ -98,8 +98,8 @@ struct ChaChaRows {
 
   [[gnu::always_inline]] static void set_up(State& s, const Block* blocks) {
     unroll<kSteps>([&]<int I>() {
-      const Block& lower = blocks[2 * I];
-      const Block& upper = blocks[2 * I + 1];
+      const Block& lower = blocks[std::size_t{2} * I];
+      const Block& upper = blocks[std::size_t{2} * I + 1];
       s.a.at[I] = vec(_mm256_setr_epi32(0x61707865, 0x3320646e, 0x79622d32, 0x6b206574, 0x61707865,
                                         0x3320646e, 0x79622d32, 0x6b206574));
       s.b.at[I] = join(quad(lower.key), quad(upper.key));
@@ -113,7 +113,7 @@ struct ChaChaRows {
   }
   [[gnu::always_inline]] static void write_blocks(const State& s, std::byte* target) {
     unroll<kSteps>([&]<int I>() {
-      std::byte* const block = target + 128 * I;
+      std::byte* const block = target + std::ptrdiff_t{128} * I;
       put(block, _mm256_permute2x128_si256(raw(s.a.at[I]), raw(s.b.at[I]), 0x20));
       put(block + 32, _mm256_permute2x128_si256(raw(s.c.at[I]), raw(s.d.at[I]), 0x20));
       put(block + 64, _mm256_permute2x128_si256(raw(s.a.at[I]), raw(s.b.at[I]), 0x31));

@@ -44,7 +44,6 @@ struct Lanes8 {
     [[gnu::always_inline]] Vec& operator+=(const Vec& other) { return *this = *this + other; }
   };
   using Lanes = Vec;
-  static constexpr std::size_t kLanes = 8;
 
   template <int N>
   [[gnu::always_inline]] static Vec rotate(const Vec& v) {
