@@ -1,5 +1,7 @@
 #include "apps/join_progress.h"
 
+#include "apps/network_lines.h"
+
 #include <fmt/format.h>
 
 namespace trellis::apps {
@@ -79,6 +81,11 @@ JoinProgress::Update JoinProgress::observe(const JsonValue& status) {
     return update;
   }
   if (!running_line_.empty()) update.text += kEraseLine;
+  if (update.verdict == Verdict::Joined) {
+    for (const std::string& text : transfer_texts(network)) {
+      update.text += fmt::format("  {:<12}  {}\n", "keys go on", text);
+    }
+  }
   running_line_.clear();
   return update;
 }

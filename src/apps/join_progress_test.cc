@@ -58,6 +58,14 @@ TEST(JoinProgress, TellsAnErrorOnceAndGoesOn) {
   EXPECT_EQ(progress.observe(kUp).verdict, Verdict::Joined);
 }
 
+TEST(JoinProgress, SaysThatKeysAreOnTheirWay) {
+  JoinProgress progress(Output::Lines);
+  const auto joined = progress.observe(status(
+      R"({"state":"up","keys":{"fetches":[{"bytes":131040,"total":524160,"error":null}]}})"));
+  EXPECT_EQ(joined.verdict, Verdict::Joined);
+  EXPECT_EQ(joined.text, "  keys go on    1 of peers from there, 25 %\n");
+}
+
 TEST(JoinProgress, EndsWithTheLastMapWhenTheServerIsAway) {
   JoinProgress progress(Output::Lines);
   const auto trying = progress.observe(status(R"({"state":"offline","server":{"error":null}})"));

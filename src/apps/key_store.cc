@@ -1,9 +1,11 @@
 #include "apps/key_store.h"
 
 #include "base/hex.h"
+#include "base/log.h"
 #include "crypto/kem.h"
 #include "crypto/x25519.h"
 #include "protocol/rosenpass/key.h"
+#include "system/locked_memory.h"
 #include "system/secure_file.h"
 
 #include <fmt/format.h>
@@ -90,6 +92,9 @@ Result<OwnKeys> load_keys(const std::string& folder, Random& random) {
   system::MappedFile public_key = TRY(system::MappedFile::open(
       in(folder, kRosenpassPublicFile), suite.static_kem->sizes().public_key));
   TRY(check_rosenpass_pair(folder, public_key.bytes(), secret->expose(), random));
+  if (const auto locked = system::lock_secret(secret->expose()); !locked) {
+    LOG(warn, "keys", "{}", locked.error().message);
+  }
   return OwnKeys{std::move(wireguard), *std::move(secret), std::move(public_key)};
 }
 

@@ -25,7 +25,7 @@ constexpr const char* kRosenpassPublicFile = "rosenpass.pub";
 
 struct OwnKeys {
   crypto::PrivateKey wireguard;
-  SecretBuffer rosenpass_secret;  // in the form of the suite's KEM
+  SecretBuffer rosenpass_secret;  // in the form of the suite's KEM; its pages are locked
   system::MappedFile rosenpass_public;
 
   crypto::PublicKey wireguard_public() const;

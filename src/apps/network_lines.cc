@@ -56,7 +56,45 @@ std::string signal_line(const JsonValue& signal) {
   return labelled("signal", state + since(signal)) + (error.empty() ? "" : labelled("", error));
 }
 
+int percent(std::uint64_t bytes, std::uint64_t total) {
+  if (total == 0) return 0;
+  return static_cast<int>(100.0 * static_cast<double>(bytes) / static_cast<double>(total));
+}
+
+std::string key_lines(const JsonValue& network) {
+  std::string lines;
+  for (const std::string& text : transfer_texts(network)) {
+    lines += labelled(lines.empty() ? "keys" : "", text);
+  }
+  return lines;
+}
+
 }  // namespace
+
+std::vector<std::string> transfer_texts(const JsonValue& network) {
+  const JsonValue& keys = object_of(network, "keys");
+  const JsonValue& upload = object_of(keys, "upload");
+  std::string error = text_of(upload, "error");
+  std::string text;
+  if (!upload.empty()) {
+    text = fmt::format("ours to the server {} %",
+                       percent(count_of(upload, "bytes"), count_of(upload, "total")));
+  }
+  std::uint64_t bytes = 0;
+  std::uint64_t total = 0;
+  const JsonValue& fetches = list_of(keys, "fetches");
+  for (const JsonValue& fetch : fetches) {
+    bytes += count_of(fetch, "bytes");
+    total += count_of(fetch, "total");
+    if (error.empty()) error = text_of(fetch, "error");
+  }
+  if (!fetches.empty()) {
+    text += fmt::format("{}{} of peers from there, {} %", text.empty() ? "" : "; ", fetches.size(),
+                        percent(bytes, total));
+  }
+  if (text.empty()) return {};
+  return error.empty() ? std::vector{text} : std::vector{text, error};
+}
 
 bool is_in_mesh(const JsonValue& status) { return !object_of(status, "network").empty(); }
 
@@ -71,7 +109,7 @@ std::string network_lines(const JsonValue& status) {
   const std::string error = text_of(network, "error");
   if (!error.empty()) lines += labelled("", error);
   return lines + server_line(object_of(network, "server")) +
-         signal_line(object_of(network, "signal"));
+         signal_line(object_of(network, "signal")) + key_lines(network);
 }
 
 std::string path_text(const JsonValue& peer) {

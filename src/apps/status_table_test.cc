@@ -84,6 +84,17 @@ TEST(StatusTable, OfAMeshTellsWhatIsWrongWithTheServer) {
             "network  offline\n"
             "server   https://vpn.example, away for 1m 1s, next try in 1s\n"
             "         cannot reach 192.0.2.9:443: Connection refused\n");
+  const auto keys = status_table(
+      R"({"ok":true,"status":{"network":{"state":"up","keys":{
+        "upload":{"key":"1:00","bytes":131040,"total":524160,"error":null},
+        "fetches":[{"key":"1:01","bytes":524159,"total":524160,"error":null},
+                   {"key":"1:02","bytes":0,"total":524160,"error":"the server does not have it yet"}
+        ]}}}})");
+  EXPECT_EQ(*keys,
+            "network  up\n"
+            "keys     ours to the server 25 %; 2 of peers from there, 49 %\n"
+            "         the server does not have it yet\n"
+            "\nno peers yet\n");
   const auto down = status_table(R"({"ok":true,"status":{"name":"alice","network":{"state":"down",
 "server":{"url":"https://vpn.example#sha256:5a"}},"peers":[],"warnings":[]}})");
   ASSERT_TRUE(down);
@@ -137,6 +148,8 @@ TEST(StatusTable, SurvivesAnswersOfAnyShape) {
       R"({"ok":true,"status":{"name":3,"peers":[3,{"name":[]}],"warnings":"x"}})",
       R"({"ok":true,"status":{"network":3}})",
       R"({"ok":true,"status":{"network":{"state":3,"server":"x","signal":[],"serial":-1}}})",
+      R"({"ok":true,"status":{"network":{"keys":{"upload":3,"fetches":[3,{"total":-1}]}}}})",
+      R"({"ok":true,"status":{"network":{"keys":[{"upload":{"total":"x"}}]}}})",
       R"({"ok":true,"status":{"network":{"x":1},"peers":[{"path":{"kind":1,"address":[]}}]}})",
       R"({"ok":true,"status":{"peers":[{"addresses":[1],"received_bytes":-1,"renewals":"x"}]}})",
   };

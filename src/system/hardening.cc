@@ -31,10 +31,11 @@ std::vector<std::string> harden_process() {
   const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
   const bool may = !limited || ::setrlimit(RLIMIT_MEMLOCK, &unlimited) == 0;
   if (!may || ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) {
-    warnings.push_back(fmt::format(
-        "memory cannot be locked, so keys may be swapped to disk ({}): run as root, set "
-        "LimitMEMLOCK=infinity, or encrypt or switch off swap",
-        errno_text(errno)));
+    warnings.push_back(
+        fmt::format("memory cannot be locked, so keys of exchanges and sessions may be swapped to "
+                    "disk ({}): run as root, set LimitMEMLOCK=infinity, or encrypt or "
+                    "switch off swap",
+                    errno_text(errno)));
   }
   return warnings;
 }

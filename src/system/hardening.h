@@ -11,7 +11,7 @@ namespace trellis::system {
 /// to do; it is for the owner of the machine to see, and no reason to stop.
 ///
 /// Secrets lie on the ordinary heap and stack, so all memory is locked, pages as they are first
-/// used. Nothing of it can be in a core file, hence no MADV_DONTDUMP for single pages.
+/// used. Where that may not be, `lock_secret` is for the few keys that live for years.
 std::vector<std::string> harden_process();
 
 }  // namespace trellis::system

@@ -15,6 +15,10 @@ Result<MappedFile> MappedFile::open(const std::string& path, std::size_t size) {
   Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!descriptor.valid()) {
     if (errno == ENOENT) return fail_with(fmt::format("there is no file {}", path));
+    if (errno == EACCES || errno == EPERM) {
+      return fail_with(
+          fmt::format("cannot read {}: permission denied; run this as root or as its owner", path));
+    }
     return fail_with_errno("cannot read " + path, errno);
   }
   struct stat info{};

@@ -94,7 +94,7 @@ Result<> MeshAgent::make_node() {
   options.uplink.facts.kernel = facts.kernel;
   options.uplink.facts.platform = facts.machine;
   agent::Identity identity{keys_->wireguard.clone(),
-                           {keys_->rosenpass_public.bytes(), keys_->rosenpass_secret.clone()}};
+                           {keys_->rosenpass_public.bytes(), std::move(keys_->rosenpass_secret)}};
   agent::State state = TRY(load_state(*state_));
   node_ = TRY(mesh::Node::create(system::boot_now(), std::move(identity), std::move(state),
                                  load_memory(keys_->wireguard_public()), std::move(options),

@@ -109,7 +109,7 @@ Result<> StaticAgent::start() {
 Result<> StaticAgent::make_agent() {
   key_files_ = TRY(map_keys(peers_));
   agent::Identity identity{keys_.wireguard.clone(),
-                           {keys_.rosenpass_public.bytes(), keys_.rosenpass_secret.clone()}};
+                           {keys_.rosenpass_public.bytes(), std::move(keys_.rosenpass_secret)}};
   agent::Agent::Options options;
   options.mode = mode_of(peers_);
   state_ = TRY(StateFile::create(loop_, folder_.file(kStateFile), warnings_));

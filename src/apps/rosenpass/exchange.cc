@@ -73,8 +73,9 @@ Result<std::unique_ptr<Exchange>> Exchange::create(system::Loop& loop, const Con
 }
 
 Result<> Exchange::start(const Config& config, Options options) {
-  service_ = TRY(rosenpass::Service::create_over(own_.public_key.bytes(), own_.secret_key.clone(),
-                                                 random_, {.work_factor = options.work_factor}));
+  service_ =
+      TRY(rosenpass::Service::create_over(own_.public_key.bytes(), std::move(own_.secret_key),
+                                          random_, {.work_factor = options.work_factor}));
   timer_ = TRY(loop_.timer([this] { on_timer(); }));
   tick_ = TRY(loop_.timer([this] { on_tick(); }));
   ports_ = TRY(Ports::open(loop_, config.listen,

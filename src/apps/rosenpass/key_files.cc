@@ -3,6 +3,7 @@
 #include "apps/rosenpass/config.h"
 #include "base/hex.h"
 #include "crypto/kem.h"
+#include "system/locked_memory.h"
 #include "system/secure_file.h"
 
 #include <fmt/format.h>
@@ -90,6 +91,9 @@ Result<OwnKeyFiles> load_own_keys(const KeyPaths& paths, Random& random) {
   if (!belong_together(public_key.bytes(), secret->expose(), random)) {
     return fail_with(fmt::format("{} and {} do not belong together, or one of them is damaged",
                                  paths.public_key, secret_path));
+  }
+  if (auto locked = system::lock_secret(secret->expose()); !locked) {
+    warnings.push_back(std::move(locked).error().message);
   }
   return OwnKeyFiles{std::move(public_key), *std::move(secret), std::move(warnings)};
 }

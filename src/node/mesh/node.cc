@@ -34,7 +34,7 @@ Result<std::unique_ptr<Node>> Node::create(TimePoint now, agent::Identity identi
   agent_options.mode = options.mode;
   agent_options.suite = options.suite;
   agent::Identity own{identity.wireguard.clone(),
-                      {identity.rosenpass.public_key, identity.rosenpass.secret_key.clone()}};
+                      {identity.rosenpass.public_key, std::move(identity.rosenpass.secret_key)}};
   auto agent = TRY(agent::Agent::create(std::move(own), std::move(state), agent_options, random));
   if (memory.map && !netmap::is_allowed_domain(memory.map->domain, options.uplink.allowed_domain)) {
     memory.map.reset();
