@@ -40,7 +40,7 @@ constexpr double kHashesOfKeys = 6;  // of half a megabyte in an exchange, three
 
 [[noreturn]] void die(const std::string& what) {
   std::fprintf(stderr, "trellis_bench_rosenpass: %s\n", what.c_str());
-  std::exit(1);
+  std::exit(1);  // NOLINT(concurrency-mt-unsafe): there is one thread
 }
 
 template <class T = void>
@@ -168,6 +168,7 @@ int initiate(const std::string& folder, std::size_t count, const std::string& pu
       need(system::MappedFile::open(public_key, suite().static_kem->sizes().public_key));
   const Counterpart responder{StaticPublicKey(theirs.bytes()), ExchangePsk::zero()};
   std::vector<std::unique_ptr<Initiator>> ends;
+  ends.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     ends.push_back(std::make_unique<Initiator>(load_pair(folder, i), responder, to, random));
   }
@@ -227,6 +228,7 @@ int respond(const std::string& folder, std::size_t count, const std::string& pub
       need(system::MappedFile::open(public_key, suite().static_kem->sizes().public_key));
   std::vector<KeyPair> keys;
   std::vector<Service> services;
+  keys.reserve(count);
   for (std::size_t i = 0; i < count; ++i) keys.push_back(load_pair(folder, i));
   for (KeyPair& pair : keys) {
     services.push_back(need(Service::create_over(pair.public_key.bytes(), pair.secret_key.clone(),

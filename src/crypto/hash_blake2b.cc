@@ -40,10 +40,13 @@ Digest digest_of(ByteView key, ByteView data) {
 std::span<const Blake2bCompress> available_blake2b() {
   static constexpr std::array kAll = {&hash_kernels::blake2b_compress_avx2,
                                       &hash_kernels::blake2b_compress_avx512};
+  // All that the files of kernels are compiled for.
   static const std::size_t kCount = [] {
     if (!__builtin_cpu_supports("avx2")) return std::size_t{0};
-    return std::size_t{
-        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") ? 2U : 1U};
+    const bool has_avx512 =
+        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+    return std::size_t{has_avx512 ? 2U : 1U};
   }();
   return std::span<const Blake2bCompress>(kAll).first(kCount);
 }
