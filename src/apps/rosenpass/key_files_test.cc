@@ -7,6 +7,8 @@
 #include "testing/random.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -90,6 +92,35 @@ TEST_F(KeyFiles, AreRefusedWithTheReason) {
   ASSERT_TRUE(loaded) << "stock rosenpass makes such files";
   ASSERT_EQ(loaded->warnings.size(), 1U);
   EXPECT_NE(loaded->warnings[0].find("chmod 600"), std::string::npos);
+}
+
+TEST_F(KeyFiles, OfPeersAreRefusedWithTheReason) {
+  const KeyPaths paths{file("pk"), file("sk")};
+  ASSERT_TRUE(generate_key_files(paths, SecretForm::Rust, Existing::Refuse, random_));
+  const std::string key = read("pk");
+  const auto error_of = [&](const char* name) {
+    const auto loaded = load_public_key(file(name));
+    return loaded ? "none" : loaded.error().message;
+  };
+  EXPECT_EQ(error_of("pk"), "none");
+  write("short", key.substr(1));
+  EXPECT_NE(error_of("short").find("short has 524159 bytes"), std::string::npos);
+  write("long", key + "\n");
+  EXPECT_NE(error_of("long").find("long has 524161 bytes"), std::string::npos);
+  write("empty", "");
+  EXPECT_NE(error_of("empty").find("empty has 0 bytes"), std::string::npos);
+  write("shared", key);
+  fs::permissions(file("shared"), fs::perms::group_write, fs::perm_options::add);
+  EXPECT_NE(error_of("shared").find("chmod go-w"), std::string::npos);
+  fs::create_directory(file("folder"));
+  EXPECT_NE(error_of("folder").find("not an ordinary file"), std::string::npos);
+  ASSERT_EQ(::mkfifo(file("pipe").c_str(), 0600), 0);
+  EXPECT_NE(error_of("pipe").find("not an ordinary file"), std::string::npos) << "and nobody waits";
+  EXPECT_NE(error_of("absent").find("there is no file"), std::string::npos);
+  if (::geteuid() == 0) return;  // who may read all
+  write("closed", key);
+  fs::permissions(file("closed"), fs::perms::none);
+  EXPECT_NE(error_of("closed").find("permission denied"), std::string::npos);
 }
 
 TEST_F(KeyFiles, HoldPresharedKeysWithOrWithoutALineFeed) {
