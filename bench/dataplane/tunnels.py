@@ -13,6 +13,7 @@ from labkit.wireguard import Device, endpoint, key_pair, unique_interface
 GO_MODULE = "golang.zx2c4.com/wireguard"
 GO_2023 = "v0.0.0-20231211153847-12269c276173"
 GO_2026 = "v0.0.0-20260522210424-ecfc5a8d5446"
+NO_AVX2 = "cpu.avx512f=off,cpu.avx512bw=off,cpu.avx512vl=off,cpu.avx2=off,cpu.bmi2=off"
 BORINGTUN = "0.7.1"
 GOTATUN = "0.10.2"
 
@@ -129,9 +130,11 @@ def _ours(name: str, env: dict[str, str] | None = None) -> Product:
     return Product(name, lambda device: [program, device, "--foreground"], env)
 
 
-def _wireguard_go(name: str, version: str) -> Product:
+def _wireguard_go(name: str, version: str, without: str = "") -> Product:
+    """`without`: what GODEBUG tells it of its processor."""
     program = str(peers.go_install(GO_MODULE, version, name))
-    return Product(name, lambda device: [program, "-f", device], {"WG_PROCESS_FOREGROUND": "1"})
+    return Product(name + ("-no-avx2" if without else ""), lambda device: [program, "-f", device],
+                   {"WG_PROCESS_FOREGROUND": "1", "GODEBUG": without})
 
 
 def _boringtun() -> Product:
@@ -148,8 +151,11 @@ def _gotatun() -> Product:
 PRODUCTS: dict[str, Callable[[], object]] = {
     "trellis": lambda: _ours("trellis"),
     "trellis-plain": lambda: _ours("trellis-plain", {"TRELLIS_NO_OFFLOAD": "1"}),
+    "trellis-avx2": lambda: _ours("trellis-avx2", {"TRELLIS_PACKET_KERNELS": "avx2"}),
+    "trellis-portable": lambda: _ours("trellis-portable", {"TRELLIS_PACKET_KERNELS": "portable"}),
     "wireguard-go-2023": lambda: _wireguard_go("wireguard-go-2023", GO_2023),
     "wireguard-go-2026": lambda: _wireguard_go("wireguard-go-2026", GO_2026),
+    "wireguard-go-2026-no-avx2": lambda: _wireguard_go("wireguard-go-2026", GO_2026, NO_AVX2),
     "boringtun": _boringtun,
     "gotatun": _gotatun,
     "ceiling": Ceiling,

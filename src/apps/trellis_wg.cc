@@ -2,6 +2,7 @@
 // is in wireguard_program.h.
 
 #include "apps/command_line.h"
+#include "apps/packet_kernels.h"
 #include "apps/wireguard_program.h"
 #include "base/log.h"
 #include "system/daemonise.h"
@@ -45,6 +46,7 @@ int work(const WireGuardRequest& request, std::optional<system::Daemon> daemon) 
   for (const std::string& warning : system::harden_process()) {
     std::fprintf(stderr, "trellis-wg: warning: %s\n", warning.c_str());
   }
+  if (const auto chosen = choose_packet_kernels(); !chosen) return report(chosen.error());
   auto loop = system::Loop::create();
   if (!loop) return report(loop.error());
   const auto signals = (*loop)->on_signals({SIGTERM, SIGINT}, [&](int) { (*loop)->stop(); });
@@ -75,7 +77,8 @@ int run(int argc, char** argv) {
       "\nExample: trellis-wg wg0 && wg setconf wg0 wg0.conf && ip link set wg0 up\n"
       "Interfaces may be moved (`ip link set wg0 netns NAME`); the encrypted packets stay here.\n"
       "Environment: LOG_LEVEL=verbose, error (default) or silent; TRELLIS_NO_OFFLOAD=1 passes\n"
-      "packets through the kernel one by one.\n"
+      "packets through the kernel one by one; TRELLIS_PACKET_KERNELS=portable, neon, avx2, avx512\n"
+      "or avx512-ifma seals them with less than the fastest instructions.\n"
       "Exit status: 0 after SIGTERM or when the interface was removed, 1 could not be done, 2 "
       "wrong\n"
       "command line.\n");

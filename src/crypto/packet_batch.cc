@@ -98,7 +98,28 @@ std::span<const PacketKernels> available_packet_kernels() {
   return std::span(kAll).first(count);
 }
 
-PacketKernels best_packet_kernels() { return available_packet_kernels().back(); }
+std::optional<PacketKernels> find_packet_kernels(std::string_view name) {
+  const auto found = std::ranges::find(kAll, name, [](PacketKernels k) { return crypto::name(k); });
+  return found == kAll.end() ? std::nullopt : std::optional(*found);
+}
+
+namespace {
+
+PacketKernels& chosen() {
+  static PacketKernels kernels = available_packet_kernels().back();
+  return kernels;
+}
+
+}  // namespace
+
+PacketKernels best_packet_kernels() { return chosen(); }
+
+bool choose_packet_kernels(PacketKernels kernels) {
+  const auto available = available_packet_kernels();
+  if (std::ranges::find(available, kernels) == available.end()) return false;
+  chosen() = kernels;
+  return true;
+}
 
 void seal(std::span<const SealPacket> packets, PacketKernels kernels) {
   batch::Chunk chunk(choose(kernels));

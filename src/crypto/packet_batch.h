@@ -4,6 +4,7 @@
 #include "crypto/keys.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -64,10 +65,14 @@ enum class PacketKernels {
 
 /// As it stands in logs and in `status`: "avx512-ifma".
 std::string_view name(PacketKernels kernels);
+std::optional<PacketKernels> find_packet_kernels(std::string_view name);
 /// What this processor can run, the fastest last.
 std::span<const PacketKernels> available_packet_kernels();
-/// The fastest of them: what `seal` and `open` use unless told otherwise.
+/// What `seal` and `open` use unless told otherwise: the fastest, or what was chosen.
 PacketKernels best_packet_kernels();
+/// For measuring, and for processors whose wide instructions slow down all else. One that is not
+/// available changes nothing: false. Not while other threads seal or open.
+bool choose_packet_kernels(PacketKernels kernels);
 
 /// Seals each packet. Keys and lengths may be mixed, and nothing needs to be aligned; the more
 /// packets a call has, the less each costs. Neither allocates nor changes shared state.

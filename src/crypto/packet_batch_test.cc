@@ -224,6 +224,16 @@ TEST(PacketKernelNames, AreAllDifferent) {
   EXPECT_EQ(best_packet_kernels(), available_packet_kernels().back());
 }
 
+TEST(PacketKernelNames, LeadToTheKernels) {
+  for (const PacketKernels kernels : available_packet_kernels()) {
+    EXPECT_EQ(find_packet_kernels(name(kernels)), kernels);
+    EXPECT_TRUE(choose_packet_kernels(kernels));
+    EXPECT_EQ(best_packet_kernels(), kernels);
+  }
+  EXPECT_EQ(find_packet_kernels("sse2"), std::nullopt);
+  EXPECT_EQ(find_packet_kernels(""), std::nullopt);
+}
+
 std::string test_name(const ::testing::TestParamInfo<PacketKernels>& info) {
   std::string result(name(info.param));
   std::ranges::replace(result, '-', '_');

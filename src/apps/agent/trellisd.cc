@@ -3,6 +3,7 @@
 #include "apps/agent/agent_daemon.h"
 #include "apps/agent/static_agent.h"
 #include "apps/command_line.h"
+#include "apps/packet_kernels.h"
 #include "base/hex.h"
 #include "base/host_label.h"
 #include "base/log.h"
@@ -63,6 +64,7 @@ int run(const CommandLine& line, std::optional<system::Daemon> daemon) {
   for (const std::string& missing : system::harden_process()) {
     LOG(warn, "trellisd", "{}", missing);
   }
+  if (const auto chosen = choose_packet_kernels(); !chosen) return report(chosen.error());
   if (line.check) {
     const auto checked = StaticAgent::check(line.agent);
     if (!checked) return report(checked.error());
