@@ -34,7 +34,6 @@ Json steps_array(const Steps& steps, TimePoint now, bool failed) {
 std::string_view state_of(const Node& node, const uplink::Status& line) {
   switch (line.server) {
     case uplink::LineState::Waiting:
-      return node.map() ? "offline" : "connecting";
     case uplink::LineState::Connecting:
       return node.map() ? "offline" : "connecting";
     case uplink::LineState::LoggingIn:

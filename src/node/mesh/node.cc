@@ -371,10 +371,10 @@ void Node::handle(TimePoint now, uplink::Signal&& event) {
     const auto instance = control::field_bytes(theirs.instance());
     if (instance.size() != instance_.size()) return;
     freshness = neighbour.freshness.take(to_array<16>(instance), theirs.sequence());
-    if (freshness == Freshness::Verdict::Stale) {
-      LOG(debug, "mesh", "old offer peer={}", neighbour.peer.name);
-      return;
-    }
+  }
+  if (freshness == Freshness::Verdict::Stale) {
+    LOG(debug, "mesh", "old offer peer={}", neighbour.peer.name);
+    return;
   }
   // It wants to talk to us.
   if (want(now, neighbour, Reason::Offer)) publish_peers(now);
@@ -417,17 +417,20 @@ void Node::handle_stun(TimePoint now) {
 /// The link to this peer has a path, another one, or none any more.
 void Node::follow_link(TimePoint now, const crypto::PublicKey& peer) {
   Neighbour& neighbour = neighbours_.at(peer);
-  while (neighbour.link->poll_event()) {
-    const std::optional<Endpoint> path = neighbour.link->path();
-    agent_->set_path(now, peer, path);
-    if (path) {
-      offers_.clear(peer);
-      LOG(info, "mesh", "path peer={} address={}", neighbour.peer.name, path->to_string());
-    } else {
-      LOG(info, "mesh", "no path any more peer={}", neighbour.peer.name);
-      offer(now, neighbour);
-    }
+  while (neighbour.link->poll_event()) use_path(now, neighbour);
+}
+
+void Node::use_path(TimePoint now, Neighbour& neighbour) {
+  const crypto::PublicKey& peer = neighbour.peer.wireguard_key;
+  const std::optional<Endpoint> path = neighbour.link->path();
+  agent_->set_path(now, peer, path);
+  if (!path) {
+    LOG(info, "mesh", "no path any more peer={}", neighbour.peer.name);
+    offer(now, neighbour);
+    return;
   }
+  offers_.clear(peer);
+  LOG(info, "mesh", "path peer={} address={}", neighbour.peer.name, path->to_string());
 }
 
 void Node::send_due_offers(TimePoint now) {
@@ -443,7 +446,7 @@ void Node::send_due_offers(TimePoint now) {
 
 void Node::settle(TimePoint now) {
   while (auto event = uplink_->poll_event()) {
-    std::visit([&](auto&& what) { handle(now, std::move(what)); }, *std::move(event));
+    std::visit([&](auto& what) { handle(now, std::move(what)); }, *event);
   }
   for (const crypto::PublicKey& peer : agent_->take_wanted()) {
     const auto it = neighbours_.find(peer);
