@@ -13,10 +13,10 @@ namespace trellis::apps {
 
 /// The public keys of peers in a folder:
 ///
-///   SUITE-PID.pub    a key, checked against its name before it was written, and mapped while in
-///   use SUITE-PID.part   the beginning of one that is being fetched digests          of the keys,
-///   by which a file is known again: see DigestCache unneeded         files that no peer needs, and
-///   since when
+/// - `SUITE-PID.pub`: a key, checked against its name before it was written; mapped while in use
+/// - `SUITE-PID.part`: the beginning of one that is being fetched
+/// - `digests`: of the keys, by which a file is known again (see DigestCache)
+/// - `unneeded`: files that no peer needs, and since when
 class PeerKeys final : public mesh::KeyCache {
  public:
   /// Makes the folder, 0700, if there is none.
