@@ -12,6 +12,7 @@ import labkit
 import pytest
 from labkit import classify, pcap, ping
 from labkit.tunnel import Side, join
+from wireguard_peers import outer_interface
 
 pytestmark = pytest.mark.usefixtures("kernel_wireguard")  # before `lab`: it outlives the test
 
@@ -29,6 +30,7 @@ DATA_OVERHEAD = 32
 ICMP_AND_IP = {"v4": 28, "v6": 48}
 KEEPALIVE_TIMEOUT = 10  # [WireGuard 6.1]
 REKEY_TIMEOUT = 5
+REKEY_ATTEMPT_TIME = 90
 JITTER = 0.334  # what the kernel adds to REKEY_TIMEOUT at most
 LATE = 0.4  # of timers, on a busy machine
 
@@ -42,10 +44,6 @@ def tunnels(kernel_wireguard, lab, foreign_wireguard):
 @pytest.fixture
 def both(tunnels) -> tuple[Side, Side]:
     return tunnels()
-
-
-def outer_interface(ours: Side) -> str:
-    return ours.host.ip("-o", "addr", "show", "to", ours.outer4).split()[1]
 
 
 def watch(lab, ours: Side) -> labkit.Capture:
@@ -244,3 +242,30 @@ def test_silence_begins_a_handshake_after_15_seconds_and_repeats_it(lab, tunnels
         assert first_wait - 0.05 <= times[0] - data <= first_wait + JITTER + LATE, first
         for a, b in zip(times, times[1:]):
             assert REKEY_TIMEOUT - 0.05 <= b - a <= REKEY_TIMEOUT + JITTER + LATE, first
+
+
+@pytest.mark.long
+def test_who_hears_nothing_gives_up_after_90_seconds_until_there_is_traffic(lab, tunnels):
+    labkit.find_tool("nft")
+    captures = []
+    with ExitStack() as deaf:
+        for we_begin in (True, False):
+            ours, theirs = tunnels()
+            first, second = (ours, theirs) if we_begin else (theirs, ours)
+            deaf.enter_context(Rule(ours.host, "input", "drop"))
+            captures.append((watch(lab, ours), first, second))
+            join(first, second)
+            ping(first.host, second.inner4, count=1, wait=0.1)
+        time.sleep(REKEY_ATTEMPT_TIME + 5 * REKEY_TIMEOUT)
+        again = time.time()
+        for _, first, second in captures:
+            ping(first.host, second.inner4, count=1, wait=0.1)
+        time.sleep(1)
+    for capture, first, second in captures:
+        times = sent_by(capture.stop(), first, "wireguard-initiation")
+        tried = [when - times[0] for when in times if when < again]
+        print(first.host, f"{len(tried)} attempts, the last after {tried[-1]:.1f} s")
+        # The kernel counts attempts, and so takes a little longer with its jitter.
+        assert REKEY_ATTEMPT_TIME - 2 * REKEY_TIMEOUT <= tried[-1], first
+        assert tried[-1] <= REKEY_ATTEMPT_TIME + 3 * REKEY_TIMEOUT, first
+        assert len([when for when in times if when >= again]) == 1, first

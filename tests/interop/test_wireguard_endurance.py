@@ -19,7 +19,7 @@ from labkit import Ping, ping, start_ping
 from labkit.measure import RunningPing
 from labkit.tunnel import Side, begin
 from labkit.wireguard import preshared_key
-from wireguard_peers import KERNEL, TELL_ALL, TO_MOVE
+from wireguard_peers import KERNEL, TELL_ALL, TO_MOVE, outer_interface
 
 pytestmark = pytest.mark.long
 
@@ -119,12 +119,8 @@ def move(host, interface: str, side: Side) -> None:
     side.outer4 = moved
 
 
-def interface_with(host, address: str) -> str:
-    return host.ip("-o", "addr", "show", "to", address).split()[1]
-
-
 def we_move(run: Run) -> None:
-    move(run.ours.host, interface_with(run.ours.host, run.ours.outer4), run.ours)
+    move(run.ours.host, outer_interface(run.ours), run.ours)
 
 
 def they_move(run: Run) -> None:
@@ -133,7 +129,7 @@ def they_move(run: Run) -> None:
         move(guest, GUEST_INTERFACE, run.theirs)
         guest.v4 = run.theirs.outer4
     else:
-        move(run.theirs.host, interface_with(run.theirs.host, run.theirs.outer4), run.theirs)
+        move(run.theirs.host, outer_interface(run.theirs), run.theirs)
 
 
 def restart(side: Side, other: Side, key: str, make: Callable[[], object]) -> None:

@@ -100,3 +100,8 @@ class Foreign:
 def our_device(host: Host) -> wireguard.Device:
     """trellis-wg, stopped with its host."""
     return wireguard.trellis_wg(host, labkit.find_program("trellis-wg"))
+
+
+def outer_interface(side: Side) -> str:
+    """Of a host of the lab: the one with the address at which its other end reaches it."""
+    return side.host.ip("-o", "addr", "show", "to", side.outer4).split()[1]
