@@ -6,6 +6,7 @@
 #include "crypto/keys.h"
 #include "crypto/kyber512_round3.h"
 #include "crypto/packet_batch.h"
+#include "crypto/x25519.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -97,6 +99,17 @@ void derive_keys() {
          "kdf3");
 }
 
+void agree() {
+  const auto own = poisoned<PrivateKey>(filled(0x48));
+  const PublicKey peer = public_key(PrivateKey(filled(0x50)));
+  std::optional<SharedSecret> secret = shared_secret(own, peer);
+  expect(secret.has_value(), "agreement");
+  declassify(secret->expose());
+  const auto expected =
+      shared_secret(PrivateKey(filled(0x50)), public_key(PrivateKey(filled(0x48))));
+  expect(equal(secret->expose(), expected->expose()), "shared secret");
+}
+
 /// Texts of some lengths, one behind the other, with room for a tag behind each.
 struct Packets {
   static constexpr std::array<std::size_t, 11> kSizes = {0,   1,   16,  64,   65,  200,
@@ -142,8 +155,8 @@ void seal_packets(PacketKernels kernels) {
   expect(sealed(secret, true, kernels) == sealed(known, false, kernels), "seal");
 }
 
-/// Whether a tag fits is told, and no more: not where it differs.
-void open_packets(PacketKernels kernels) {
+/// Whether a tag fits is told, and no more: not where it differs. In batches of this size.
+void open_packets(PacketKernels kernels, std::size_t batch) {
   const PacketKey secret = packet_key(true);
   std::vector<ByteVector> packets = sealed(packet_key(false), false, kernels);
   for (std::size_t i = 0; i < packets.size(); ++i) {
@@ -152,7 +165,9 @@ void open_packets(PacketKernels kernels) {
   }
   std::vector<OpenPacket> jobs;
   for (ByteVector& bytes : packets) jobs.push_back({&secret, 77, bytes});
-  open(jobs, kernels);
+  for (std::size_t i = 0; i < jobs.size(); i += batch) {
+    open(std::span(jobs).subspan(i, std::min(batch, jobs.size() - i)), kernels);
+  }
   const std::vector<ByteVector> texts = Packets(false).bytes;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     const MutableByteView text = jobs[i].sealed.first(jobs[i].sealed.size() - kTagSize);
@@ -221,10 +236,12 @@ int run() {
   finish_kyber_decapsulation();
   compare();
   derive_keys();
+  agree();
   for (const PacketKernels kernels : available_packet_kernels()) {
     std::fprintf(stderr, "packets, %s\n", std::string(name(kernels)).c_str());
     seal_packets(kernels);
-    open_packets(kernels);
+    open_packets(kernels, 16);
+    open_packets(kernels, 1);
   }
   make_public_hashes_of_secrets();
 
