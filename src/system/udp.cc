@@ -24,6 +24,7 @@ constexpr std::size_t kSegmentsBytes = 65'487;  // behind headers of either fami
 // Of messages that may have 64 KiB each: so many at once, to stay in the cache.
 constexpr std::size_t kWave = 4;
 constexpr std::size_t kWaveBytes = 96 << 10;
+constexpr std::size_t kSmallBytes = 512;
 
 Result<> set_option(int descriptor, int level, int name, int value, const char* what) {
   if (::setsockopt(descriptor, level, name, &value, sizeof value) != 0) {
@@ -203,7 +204,7 @@ bool UdpSocket::receive(IpAddress::Family family, PacketBatch& batch,
   const Family& from = of(family);
   if (!from.socket.valid()) return false;
   const std::size_t slots = std::min(kBatch, batch.size());
-  const std::size_t wave = from.joins ? kWave : slots;
+  std::size_t wave = from.joins ? kWave : slots;
   std::size_t bytes = 0;
   for (std::size_t first = 0; first < slots && bytes < kWaveBytes;) {
     const std::size_t wanted = std::min(wave, slots - first);
@@ -215,10 +216,13 @@ bool UdpSocket::receive(IpAddress::Family family, PacketBatch& batch,
       return true;
     }
     const std::size_t end = first + static_cast<std::size_t>(n);
+    const std::size_t bytes_before = bytes;
     for (; first < end; ++first) {
       bytes += receiving_->messages[first].msg_len;
       note_received(first, batch, datagrams);
     }
+    // Many small ones, as in a flood: the next will be small, too.
+    if (bytes - bytes_before <= wanted * kSmallBytes) wave = std::min(wave * 4, slots);
     if (static_cast<std::size_t>(n) < wanted) return false;
   }
   return true;

@@ -57,6 +57,8 @@ void Device::receive(TimePoint now, std::span<const InboundDatagram> datagrams,
       ++state.shared.counters.malformed;
     } else if (const auto* data = std::get_if<DataMessage>(&*message)) {
       state.begin_data(now, datagram, *data);
+    } else if (state.is_worthless(now, datagram.from, *message)) {
+      ++state.shared.counters.rate_limited;
     } else {
       state.finish_data(now, packets);  // a handshake may end the sessions that data came under
       state.handle_handshake(now, datagram.from, *message);
@@ -77,11 +79,6 @@ void Device::State::handle_handshake(TimePoint now, const Endpoint& from, const 
 
 void Device::State::handle_initiation(TimePoint now, const Endpoint& from,
                                       const HandshakeInitiation& message) {
-  // A flood: whoever cannot be given a cookie is not worth a hash.
-  if (gate.loaded(now) && message.mac2 == Mac{} && !gate.has_cookie(now, is_known(now, from))) {
-    ++shared.counters.rate_limited;
-    return;
-  }
   if (!cookies || !cookies->mac1_fits(message)) {
     ++shared.counters.bad_mac1;
     return;
@@ -204,6 +201,12 @@ bool Device::State::is_known(TimePoint now, const Endpoint& from) {
     }
   }
   return known.contains(from.address);
+}
+
+bool Device::State::is_worthless(TimePoint now, const Endpoint& from, const Message& message) {
+  const auto* initiation = std::get_if<HandshakeInitiation>(&message);
+  return initiation && gate.loaded(now) && initiation->mac2 == Mac{} &&
+         !gate.has_cookie(now, is_known(now, from));
 }
 
 bool Device::State::admit(TimePoint now, const Endpoint& from, const HandshakeInitiation& message) {

@@ -42,6 +42,8 @@ struct Device::State {
                                             std::optional<IpAddress>& granted);
   /// Whether there is time for it; sends a cookie where one is due.
   bool admit(TimePoint now, const Endpoint& from, const HandshakeInitiation& message);
+  /// Whether it is an initiation in a flood that can be given no cookie: not worth a hash.
+  bool is_worthless(TimePoint now, const Endpoint& from, const Message& message);
   /// Whether a peer is at this address, or was a second ago. For when we are under load.
   bool is_known(TimePoint now, const Endpoint& from);
   /// Answers a packet that is too big for its path.
