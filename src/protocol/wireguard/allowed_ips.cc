@@ -94,7 +94,7 @@ std::vector<Prefix> AllowedIps::prefixes(PeerId peer) const {
   std::vector<Prefix> result;
   const auto first = first_of_peer_.find(peer);
   if (first == first_of_peer_.end()) return result;
-  for (Index i = first->second; i != kNone; i = routes_[i].next_same) {
+  for (Index i = first->second; i != kNone; i = of_same_peer_[i].next) {
     result.push_back(prefix_of(routes_[i]));
   }
   std::ranges::sort(result);
@@ -135,11 +135,12 @@ void AllowedIps::erase(Index route) {
 }
 
 AllowedIps::Index AllowedIps::make_route(const Prefix& prefix, PeerId peer) {
-  const Route route{key_of(prefix.address()), peer, kNone, kNone, kNone, prefix.length(),
+  const Route route{key_of(prefix.address()), peer, kNone, prefix.length(),
                     prefix.address().family()};
   Index index = static_cast<Index>(routes_.size());
   if (free_routes_.empty()) {
     routes_.push_back(route);
+    of_same_peer_.emplace_back();
   } else {
     index = free_routes_.back();
     free_routes_.pop_back();
@@ -153,17 +154,16 @@ AllowedIps::Index AllowedIps::make_route(const Prefix& prefix, PeerId peer) {
 void AllowedIps::link(Index route, PeerId peer) {
   const auto [first, fresh] = first_of_peer_.try_emplace(peer, route);
   routes_[route].peer = peer;
-  routes_[route].previous_same = kNone;
-  routes_[route].next_same = fresh ? kNone : first->second;
-  if (!fresh) routes_[first->second].previous_same = route;
+  of_same_peer_[route] = {kNone, fresh ? kNone : first->second};
+  if (!fresh) of_same_peer_[first->second].previous = route;
   first->second = route;
 }
 
 void AllowedIps::unlink(Index route) {
-  const auto [previous, next] = std::pair(routes_[route].previous_same, routes_[route].next_same);
-  if (next != kNone) routes_[next].previous_same = previous;
+  const auto [previous, next] = of_same_peer_[route];
+  if (next != kNone) of_same_peer_[next].previous = previous;
   if (previous != kNone) {
-    routes_[previous].next_same = next;
+    of_same_peer_[previous].next = next;
   } else if (next != kNone) {
     first_of_peer_[routes_[route].peer] = next;
   } else {
