@@ -1,4 +1,5 @@
 #include "server/gateway/fixture_test.h"
+#include "server/management/key_store.h"
 
 #include <gmock/gmock.h>
 
