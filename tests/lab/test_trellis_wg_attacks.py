@@ -11,7 +11,7 @@ import pytest
 import labkit
 from base64 import b64decode
 from labkit import ping, uapi, wireguard
-from labkit.tunnel import assert_passes, join, side
+from labkit.tunnel import converse, join, side
 
 # Sends what stands on its input, in JSON: [source, port, destination, port, payload in hex] each.
 SPOOF = """
@@ -91,16 +91,16 @@ def test_strangers_hear_nothing_and_each_of_their_datagrams_is_counted(lab, tunn
     capture.stop()
     answers = [d for d in capture.datagrams() if d.dport == 40_000]
     assert answers == []
-    assert_passes(alice, bob)
+    converse(alice, bob)
 
 
 def test_replays_and_reflections_change_nothing(lab, tunnel, two_hosts):
     alice, bob = tunnel
     capture = lab.capture(bob.host, two_hosts[2], "udp")
-    assert_passes(alice, bob)
+    converse(alice, bob)
     capture.stop()
     seen = [d for d in capture.datagrams() if d.dport == bob.port]
-    assert len(seen) > 40
+    assert len(seen) > 20
     for source in ((alice.outer4, alice.port), (alice.outer4, 40_001)):
         before, was = uapi.counters(bob.device), state(bob, alice)
         send(alice.host, [(*source, bob.outer4, bob.port, d.payload) for d in seen])
@@ -111,22 +111,23 @@ def test_replays_and_reflections_change_nothing(lab, tunnel, two_hosts):
     send(bob.host, [(bob.outer4, bob.port, alice.outer4, alice.port, d.payload) for d in seen])
     assert dropped_since(alice, before, len(seen)) == {"unknown_index": len(seen)}
     assert state(alice, bob) == was
-    assert_passes(alice, bob)
+    converse(alice, bob)
 
 
 def test_damaged_data_is_counted_and_does_not_stand_in_the_way_of_the_genuine(lab, tunnel,
                                                                              two_hosts):
     alice, bob = tunnel
     capture = lab.capture(bob.host, two_hosts[2], "udp")
-    assert_passes(alice, bob, count=1)
+    converse(alice, bob)
     capture.stop()
-    genuine = next(d.payload for d in capture.datagrams() if d.dport == bob.port)
+    genuine = [d.payload for d in capture.datagrams() if d.dport == bob.port][-1]
     ahead = bytearray(genuine)  # a counter that will be used soon
-    ahead[8:16] = (int.from_bytes(genuine[8:16], "little") + 50).to_bytes(8, "little")
+    ahead[8:16] = (int.from_bytes(genuine[8:16], "little") + 20).to_bytes(8, "little")
     before, was = uapi.counters(bob.device), state(bob, alice)
     send(alice.host, [(alice.outer4, alice.port, bob.outer4, bob.port, bytes(ahead))] * 20)
     assert dropped_since(bob, before, 20) == {"bad_tag": 20}
     assert state(bob, alice) == was
     before = uapi.counters(bob.device)
-    assert_passes(alice, bob, count=20)  # past that counter
+    converse(alice, bob)
+    converse(alice, bob)  # past that counter
     assert uapi.counters(bob.device) == before

@@ -10,7 +10,7 @@ import pytest
 import labkit
 from labkit import iperf3, ping, start_ping, uapi, wireguard
 from labkit.measure import answers_within
-from labkit.tunnel import assert_passes, join, side
+from labkit.tunnel import converse, join, side
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -111,7 +111,7 @@ def test_a_narrow_queue_loses_packets_and_nothing_else(tunnel, two_hosts):
     flow = iperf3(alice.host, bob.host, bob.inner4, seconds=2)
     assert flow.bits_per_second > 5e6
     alice.host.run("tc", "qdisc", "del", "dev", link.end(alice.host).interface, "root")
-    assert_passes(alice, bob)
+    converse(alice, bob)
 
 
 def test_a_log_that_cannot_be_written_does_not_matter(program, two_hosts):
@@ -126,7 +126,7 @@ def test_a_log_that_cannot_be_written_does_not_matter(program, two_hosts):
         ends.append(side(host, link, device))
     join(*ends)
     assert ping(alice, ends[1].inner4, count=2, wait=3).lost == 0
-    assert_passes(*ends)
+    converse(*ends)
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_ipv6_of_its_smallest_mtu_passes_a_path_of_1280_bytes_in_fragments_and_t
 def test_over_ipv4_its_packets_may_not_be_cut_on_the_way(lab, tunnel, two_hosts):
     alice, bob = tunnel
     capture = lab.capture(bob.host, two_hosts[2], "udp")
-    assert_passes(alice, bob)
+    converse(alice, bob)
     capture.stop()
     frames = [frame for _, kind, frame in labkit.pcap.frames(capture.path.read_bytes())]
     packets = [ip for ip in (labkit.pcap.ip_of(1, frame) for frame in frames) if ip]

@@ -73,3 +73,10 @@ def assert_passes(first: Side, second: Side, *, count: int = 5) -> None:
                 seen = ping(a.host, address, count=count + 1, interval=0.02, size=size)
                 lost = [n for n in seen.missing if n <= count]
                 assert lost == [], (a.host, address, size, lost)
+
+
+def converse(first: Side, second: Side) -> None:
+    """Pings there and back, with answers: packets in the tunnel, however busy the machine is."""
+    for a, b in ((first, second), (second, first)):
+        seen = ping(a.host, b.inner4, count=30, interval=0.02)
+        assert seen.received >= 20, (a.host, seen.missing)
