@@ -294,7 +294,8 @@ def test_a_process_that_ends_early_fails_its_wait_with_what_it_said(lab):
 
 
 CHILD = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts beside it ignores it
 sys.path.insert(0, {folder!r})
 import labkit, pathlib
 with labkit.Lab(pathlib.Path({directory!r})) as lab:
