@@ -1,9 +1,8 @@
 // Handshake initiations of strangers, as fast as one core sends them, and a socket that reads and
 // drops them.
 //
-//   flood send ADDRESS PORT PUBLIC-KEY-IN-HEX SECONDS    prints the datagrams sent
-//   flood drain PORT                                     reads until its input ends; prints how
-//   many
+//   flood send ADDRESS PORT PUBLIC-KEY-IN-HEX SECONDS RATE    prints the datagrams sent
+//   flood drain PORT    reads until its input ends; prints how many
 //
 // Of ten datagrams eight are initiations with a right mac1 and random else, one is an initiation
 // with a wrong mac1, one is noise of another length. Their sources are 10.66.0.0/16, each time
@@ -85,7 +84,8 @@ Packet make_packet(std::size_t number, const sockaddr_in& to, const crypto::Publ
   return packet;
 }
 
-int send_flood(sockaddr_in to, const crypto::PublicKey& victim, double seconds) {
+/// At most `rate` packets a second; the core is never given up.
+int send_flood(sockaddr_in to, const crypto::PublicKey& victim, double seconds, double rate) {
   const int socket = ::socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
   if (socket < 0) return fail_loudly("socket");
   std::vector<Packet> packets;
@@ -100,8 +100,12 @@ int send_flood(sockaddr_in to, const crypto::PublicKey& victim, double seconds) 
   std::fflush(stdout);
   std::uint64_t sent = 0;
   std::uint32_t host = 1;
-  const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  const auto begun = Clock::now();
+  const auto end = begun + std::chrono::duration<double>(seconds);
   for (std::size_t next = 0; Clock::now() < end; next = (next + kBatch) % kMessages) {
+    const auto due = begun + std::chrono::duration<double>(static_cast<double>(sent) / rate);
+    while (Clock::now() < due) {
+    }
     for (std::size_t i = 0; i < kBatch; ++i) {
       Packet& packet = packets[next + i];
       host = host % 65'000 + 1;
@@ -150,12 +154,13 @@ int main(int argc, char** argv) {
   if (mode == "drain" && argc == 3) return drain(std::atoi(argv[2]));
   sockaddr_in to{};
   to.sin_family = AF_INET;
-  if (mode == "send" && argc == 6 && ::inet_pton(AF_INET, argv[2], &to.sin_addr) == 1) {
+  if (mode == "send" && argc == 7 && ::inet_pton(AF_INET, argv[2], &to.sin_addr) == 1) {
     to.sin_port = htons(static_cast<std::uint16_t>(std::atoi(argv[3])));
     if (const auto key = array_from_hex<32>(argv[4])) {
-      return send_flood(to, crypto::PublicKey{*key}, std::atof(argv[5]));
+      return send_flood(to, crypto::PublicKey{*key}, std::atof(argv[5]), std::atof(argv[6]));
     }
   }
-  std::fprintf(stderr, "flood send ADDRESS PORT PUBLIC-KEY-IN-HEX SECONDS | flood drain PORT\n");
+  std::fprintf(stderr,
+               "flood send ADDRESS PORT PUBLIC-KEY-IN-HEX SECONDS RATE | flood drain PORT\n");
   return 2;
 }

@@ -30,9 +30,10 @@ GATE = 0.9
 
 
 class Scene:
-    """`a` and `b` with a tunnel; a stranger with a link of its own to `b`."""
+    """`a` and `b` with a tunnel; a stranger with a link of its own to `b`, who sends at `rate`."""
 
-    def __init__(self, lab: Lab):
+    def __init__(self, lab: Lab, rate: float):
+        self.rate = rate
         program = find_program("trellis-wg")
         self.a, self.b, self.stranger = (lab.host(name) for name in ("a", "b", "stranger"))
         link = lab.link(self.a, self.b, offload=True)
@@ -58,7 +59,7 @@ class Scene:
     def flood(self, port: int, seconds: float):
         key = base64.b64decode(self.keys[1].public).hex()
         process = self.stranger.spawn(self.flooder, "send", self.target, str(port), key,
-                                      f"{seconds:g}", name="flood")
+                                      f"{seconds:g}", f"{self.rate:g}", name="flood")
         process.wait_for("ready")
         return process
 
@@ -94,7 +95,7 @@ def answers(capture, victim: str) -> Counter:
 
 
 def bench(lab: Lab, options) -> bool:
-    scene = Scene(lab)
+    scene = Scene(lab, options.rate)
     ping(scene.a, INNER[1], count=3)
     capture = lab.capture(scene.b, scene.attack, f"udp and src host {scene.target}")
     memory = [scene.resident_kib()]
@@ -127,6 +128,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench/handshake_flood/run.py")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement")
+    parser.add_argument("--rate", type=float, default=150_000, help="packets a second of the flood")
     options = parser.parse_args()
     reason = namespaces_reason() or tun_reason()
     if reason:
