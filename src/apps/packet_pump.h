@@ -1,5 +1,6 @@
 #pragma once
 
+#include "apps/gathering.h"
 #include "base/log.h"
 #include "base/token_bucket.h"
 #include "protocol/ip/coalesce.h"
@@ -12,6 +13,7 @@
 #include "system/udp.h"
 
 #include <algorithm>
+#include <thread>
 #include <vector>
 
 namespace trellis::apps {
@@ -28,13 +30,16 @@ class PacketPump {
   /// From the device through the engine to the network, until the device is dry or others should
   /// have their turn. False if the interface is gone.
   bool outward(Engine& engine, system::Tun& tun, system::UdpSocket& udp) {
-    for (int i = 0; i < kBatchesAtOnce; ++i) {
-      const Source source = gather(engine, tun, udp);
+    if (gathering_.should_wait()) std::this_thread::sleep_for(Gathering::kWait);
+    read_ = 0;
+    Source source = Source::More;
+    for (int i = 0; i < kBatchesAtOnce && source == Source::More; ++i) {
+      source = gather(engine, tun, udp);
       send_batch(engine, udp);
       if (!answer_host(engine, tun)) return false;
-      if (source != Source::More) return source != Source::Gone;
     }
-    return true;
+    gathering_.note_read(system::boot_now(), read_);
+    return source != Source::Gone;
   }
 
   /// From the network through the engine to the device; without a device packets are dropped. False
@@ -49,6 +54,7 @@ class PacketPump {
         inbound_.push_back({datagram.from, datagram.bytes, datagram.traffic_class});
       }
       engine.receive(system::boot_now(), inbound_, opened_);
+      if (!opened_.empty()) gathering_.note_received();
       if (tun && there) there = deliver(*tun);
       if (!more) break;
     }
@@ -80,6 +86,7 @@ class PacketPump {
       const auto packet = tun.read(room.first(system::Tun::kPacketBytesMax));
       if (!packet) return packet.error() == system::TunError::Gone ? Source::Gone : Source::Dry;
       if (!*packet) return Source::Dry;
+      ++read_;
       if ((*packet)->offload.segmentation == ip::Segmentation::None) {
         add_whole(**packet);
       } else {
@@ -189,6 +196,8 @@ class PacketPump {
   std::vector<wireguard::OutboundDatagram> sealed_;
   std::vector<system::OutgoingDatagram> outgoing_;
   std::uint64_t malformed_ = 0;
+  std::size_t read_ = 0;  // packets and super-packets since we were called
+  Gathering gathering_;
   TokenBucket telling_{1.0 / 60, 4};
 
   // Inward.
