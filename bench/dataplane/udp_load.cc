@@ -58,6 +58,7 @@ sockaddr_in address_of(const char* text, int port) {
 
 int receive(int port) {
   const int socket = ::socket(AF_INET, SOCK_DGRAM, 0);
+  if (socket < 0) return fail("socket");
   const sockaddr_in own = address_of("0.0.0.0", port);
   ::setsockopt(socket, SOL_SOCKET, SO_RCVBUFFORCE, &kBufferBytes, sizeof kBufferBytes);
   if (::bind(socket, reinterpret_cast<const sockaddr*>(&own), sizeof own) != 0) return fail("bind");
@@ -80,6 +81,7 @@ int receive(int port) {
 
 int send(const sockaddr_in& to, std::size_t size, double rate, double seconds) {
   const int socket = ::socket(AF_INET, SOCK_DGRAM, 0);
+  if (socket < 0) return fail("socket");
   ::setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &kBufferBytes, sizeof kBufferBytes);
   if (::connect(socket, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) {
     return fail("connect");

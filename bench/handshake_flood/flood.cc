@@ -121,6 +121,7 @@ int send_flood(sockaddr_in to, const crypto::PublicKey& victim, double seconds, 
 
 int drain(int port) {
   const int socket = ::socket(AF_INET, SOCK_DGRAM, 0);
+  if (socket < 0) return fail_loudly("socket");
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));

@@ -17,6 +17,8 @@ class Blake2sMac {
   explicit Blake2sMac(ByteView key);
   Blake2sMac(const Blake2sMac&) = default;
   Blake2sMac& operator=(const Blake2sMac&) = default;
+  Blake2sMac(Blake2sMac&&) noexcept = default;
+  Blake2sMac& operator=(Blake2sMac&&) noexcept = default;
   ~Blake2sMac() { zeroise(std::as_writable_bytes(std::span(state_))); }
 
   /// `message` is not empty.
