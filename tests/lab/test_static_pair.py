@@ -61,7 +61,7 @@ def test_wg_shows_the_pair_and_may_not_change_it(two_hosts, folder):
     alice, bob, link = two_hosts
     a, b = make_pair(alice, bob, link, folder)
     for agent in (a, b):
-        agent.interface = unique_interface("trellis")
+        agent.interface = unique_interface()
         agent.write()
     start_both(a, b)
     answers_within(alice, b.v4, 5)
