@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -30,7 +31,10 @@ void AnsweringClients::add(Descriptor socket, std::unique_ptr<Conversation> conv
 }
 
 void AnsweringClients::bury() {
-  clients_.remove_if([](const Client& client) { return client.dead; });
+  clients_.remove_if([](Client& client) {
+    if (client.dead) zeroise(client.answer);
+    return client.dead;
+  });
 }
 
 /// Removes those that are dead or have been idle for too long, and waits for the next.
@@ -107,7 +111,11 @@ bool AnsweringClients::write_to(Client& client) {
     return false;
   }
   client.last_activity = boot_now();
-  client.answer.erase(client.answer.begin(), client.answer.begin() + n);
+  // An answer may hold a secret, too: nothing of it stays behind in the vector.
+  const auto sent = static_cast<std::size_t>(n);
+  std::copy(client.answer.begin() + n, client.answer.end(), client.answer.begin());
+  zeroise(MutableByteView(client.answer).last(sent));
+  client.answer.resize(client.answer.size() - sent);
   return true;
 }
 

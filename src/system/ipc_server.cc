@@ -1,3 +1,4 @@
+#include "base/text_wiper.h"
 #include "system/answering_clients.h"
 #include "system/descriptor.h"
 #include "system/ipc.h"
@@ -100,6 +101,7 @@ class IpcConversation final : public Conversation {
     if (end == std::string_view::npos || failed()) return std::nullopt;
     std::string answer = handler_(caller_, text().substr(0, end));
     if (!answer.ends_with(options_.terminator)) answer += options_.terminator;
+    const TextWiper wiper(answer);
     drop(end + options_.terminator.size());
     return to_vector(as_bytes(answer));
   }
